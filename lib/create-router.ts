@@ -1,36 +1,78 @@
 import type { Router } from 'express';
-import { parseOptions, parseServiceOptions } from './config/options.js';
-import type { SnapshotOptions } from './config/router-options.js';
-import type { ServiceOptions } from './config/service-options.js';
+import { z } from 'zod';
+import { checkOptions, methods } from './check-options.js';
+import { parseOptions, parseRouterOptions, type RouterConfig } from './config/options.js';
+import type { RouterOptions, SnapshotOptions } from './config/router-options.js';
 import { createRouter } from './http/router.js';
-import { type CloseOptions, SnapshotService } from './service/service.js';
+import { ArtifactService } from './service/service.js';
+import type { CloseOptions, SnapshotService } from './service/snapshot-service.js';
 
-/** An Express router, and the service behind it. */
-export interface SnapshotRouter extends Router {
+/** An Express router, and the service behind it. `await using` closes the router. */
+export interface SnapshotRouter extends Router, AsyncDisposable {
   /** The service without HTTP. */
   readonly service: SnapshotService;
-  /** Ends all work and releases everything. The host app calls it to shut down. Idempotent. */
+  /**
+   * Closes the service if the router has made it: ends all work and releases everything. A service
+   * that was given stays open: its owner closes it. Idempotent.
+   */
   close(options?: CloseOptions): Promise<void>;
 }
 
-/**
- * Makes the service without a router, for host apps that have their own endpoints, or no HTTP.
- *
- * @throws SnapshotError `INVALID_OPTIONS`
- */
-export function createSnapshotService(options: ServiceOptions): SnapshotService {
-  return new SnapshotService(parseServiceOptions(options));
+/** The options of a router over a service that exists already. */
+export interface MountOptions extends RouterOptions {
+  readonly service: SnapshotService;
 }
 
+/** The methods that the router calls. */
+const serviceSchema = methods<SnapshotService>(
+  [
+    'resolve',
+    'originUrl',
+    'headCommit',
+    'get',
+    'statStored',
+    'openStored',
+    'getDownloadUrl',
+    'isHead',
+    'ensureRefs',
+  ],
+  'a SnapshotService',
+);
+
 /**
- * Makes a router that serves `{host}/{path}/snapshot.tar.zst`, `snapshot.bundle` and `ensure-refs`
- * below its mount: `app.use('/git', createSnapshotRouter({ dataDir, hosts }))`.
+ * Makes a service, and a router that serves `{host}/{path}/snapshot.tar.zst`, `snapshot.bundle` and
+ * `ensure-refs` below its mount: `app.use('/git', createSnapshotRouter({ dataDir, hosts }))`.
  *
  * @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong.
  */
-export function createSnapshotRouter(options: SnapshotOptions): SnapshotRouter {
+export function createSnapshotRouter(options: SnapshotOptions): SnapshotRouter;
+/**
+ * Makes one more router for a service, such as for clients with other rights.
+ *
+ * @throws SnapshotError `INVALID_OPTIONS`
+ */
+export function createSnapshotRouter(options: MountOptions): SnapshotRouter;
+export function createSnapshotRouter(options: SnapshotOptions | MountOptions): SnapshotRouter {
+  if (isMount(options)) {
+    const { service, ...rest } = options;
+    checkOptions(z.object({ service: serviceSchema }), { service });
+    return routerOver(service, parseRouterOptions(rest), async () => {});
+  }
   const config = parseOptions(options);
-  const service = new SnapshotService(config);
+  const service = new ArtifactService(config);
+  return routerOver(service, config, (how) => service.close(how));
+}
+
+function isMount(options: SnapshotOptions | MountOptions): options is MountOptions {
+  // Calls from JavaScript may give anything.
+  return typeof options === 'object' && options !== null && 'service' in options;
+}
+
+function routerOver(
+  service: SnapshotService,
+  config: RouterConfig,
+  close: SnapshotRouter['close'],
+): SnapshotRouter {
   const router = createRouter(service, config);
-  return Object.assign(router, { service, close: (how?: CloseOptions) => service.close(how) });
+  return Object.assign(router, { service, close, [Symbol.asyncDispose]: () => close() });
 }

@@ -1,44 +1,52 @@
 import { isNativeError } from 'node:util/types';
+import type { RepositoryId } from './repository-id.js';
 
 /**
- * All error codes, each with its HTTP status and a text that is safe to show to anyone: no paths,
- * URLs, credentials or upstream text. Codes that no request leads to have 500.
+ * All error codes, each with its HTTP status, whether it is transient, and a text that is safe to
+ * show to anyone: no paths, URLs, credentials or upstream text. Codes that no request leads to have
+ * 500. Transient: the same call may succeed later although nobody changes anything.
  */
 export const ERRORS = {
-  INVALID_OPTIONS: [500, 'The server is misconfigured.'],
-  INVALID_REPOSITORY: [400, 'The repository address is malformed.'],
-  INVALID_REQUEST: [400, 'The request is malformed.'],
-  UNAUTHORIZED: [401, 'The signature is missing or wrong.'],
-  FORBIDDEN: [403, 'This repository is not available here.'],
-  METHOD_NOT_ALLOWED: [405, 'This path does not support this method.'],
-  NOT_STORED: [404, 'The server has not stored this artifact.'],
-  REF_NOT_FOUND: [404, 'The repository has no such branch, tag or commit.'],
-  BASE_NOT_FOUND: [404, 'The server can make no bundle for this base.'],
-  PRECONDITION_FAILED: [412, 'The stored artifact does not meet the preconditions of the request.'],
-  CONTENT_TOO_LARGE: [413, 'The request is too large.'],
-  RANGE_NOT_SATISFIABLE: [416, 'The requested range lies outside the stored artifact.'],
-  UPSTREAM_NOT_FOUND: [503, 'The upstream has no such repository, or hides it from this server.'],
-  UPSTREAM_DENIED: [503, 'The upstream refused access to this repository.'],
-  UPSTREAM_UNREACHABLE: [503, 'The upstream could not be reached, or it failed.'],
-  UPSTREAM_TIMEOUT: [503, 'The upstream did not answer in time.'],
-  UPSTREAM_INVALID: [503, 'The upstream sent data that is not a valid git repository.'],
-  REPOSITORY_INVALID: [503, 'The repository contains entries that git refuses to check out.'],
-  REPOSITORY_UNSUPPORTED: [503, 'The repository uses a git feature that is not supported here.'],
-  LIMIT_EXCEEDED: [503, 'The repository exceeds a limit of this server.'],
-  REPOSITORY_DAMAGED: [503, "The server's copy of the repository is damaged."],
-  STORE_FAILED: [500, 'The snapshot store failed.'],
-  STORAGE_FULL: [507, 'The server has no space left.'],
-  OVERLOADED: [503, 'The server is too busy at the moment.'],
-  TOO_MANY_VARIANTS: [429, 'The server is already building too many snapshots of this repository.'],
-  LOCK_UNAVAILABLE: [503, 'The server could not lock this repository.'],
-  LOCK_LOST: [503, 'The server has lost its lock of this repository.'],
-  TARGET_NOT_EMPTY: [500, 'The target directory is not empty.'],
-  DOWNLOAD_FAILED: [500, 'The download failed.'],
-  ARCHIVE_INVALID: [500, 'The archive is truncated or corrupt.'],
-  ABORTED: [503, 'The operation was cancelled.'],
-  CLOSED: [503, 'The server is shutting down.'],
-  INTERNAL: [500, 'The server failed.'],
-} as const satisfies Record<string, readonly [status: number, clientText: string]>;
+  INVALID_OPTIONS: [500, false, 'The server is misconfigured.'],
+  INVALID_REPOSITORY: [400, false, 'The repository address is malformed.'],
+  INVALID_REQUEST: [400, false, 'The request is malformed.'],
+  UNAUTHORIZED: [401, false, 'The credentials or the signature are missing or wrong.'],
+  FORBIDDEN: [403, false, 'This repository is not available here.'],
+  NOT_FOUND: [404, false, 'There is nothing at this address.'],
+  METHOD_NOT_ALLOWED: [405, false, 'This path does not support this method.'],
+  NOT_STORED: [404, false, 'The server has not stored this artifact.'],
+  REF_NOT_FOUND: [404, false, 'The repository has no such branch, tag or commit.'],
+  BASE_NOT_FOUND: [404, false, 'The server can make no bundle for this base.'],
+  PRECONDITION_FAILED: [412, false, 'The stored artifact does not meet the preconditions.'],
+  CONTENT_TOO_LARGE: [413, false, 'The request is too large.'],
+  RANGE_NOT_SATISFIABLE: [416, false, 'The requested range lies outside the stored artifact.'],
+  UPSTREAM_NOT_FOUND: [503, false, 'The upstream has no such repository, or hides it.'],
+  UPSTREAM_DENIED: [503, false, 'The upstream refused access to this repository.'],
+  UPSTREAM_UNREACHABLE: [503, true, 'The upstream could not be reached, or it failed.'],
+  UPSTREAM_RATE_LIMITED: [503, true, 'The upstream limits how often this server may ask it.'],
+  UPSTREAM_ADDRESS_FORBIDDEN: [503, false, 'This server may not connect to the upstream.'],
+  UPSTREAM_TIMEOUT: [503, true, 'The upstream did not answer in time.'],
+  UPSTREAM_INVALID: [503, false, 'The upstream sent data that is not a valid git repository.'],
+  REPOSITORY_INVALID: [503, false, 'The repository has entries that git refuses to check out.'],
+  REPOSITORY_UNSUPPORTED: [503, false, 'The repository uses a git feature that is unsupported.'],
+  LIMIT_EXCEEDED: [503, false, 'The repository exceeds a limit of this server.'],
+  MIRROR_CORRUPTED: [503, true, "The server's copy of the repository is damaged."],
+  STORE_FAILED: [500, true, 'The snapshot store failed.'],
+  STORAGE_FULL: [507, false, 'The server has no space left.'],
+  OVERLOADED: [503, true, 'The server is too busy at the moment.'],
+  TOO_MANY_VARIANTS: [429, true, 'The server builds too many snapshots of this repository.'],
+  LOCK_UNAVAILABLE: [503, true, 'The server could not lock this repository.'],
+  LOCK_LOST: [503, true, 'The server has lost its lock of this repository.'],
+  TARGET_NOT_EMPTY: [500, false, 'The target directory is not empty.'],
+  DOWNLOAD_FAILED: [500, true, 'The download failed.'],
+  ARCHIVE_INVALID: [500, false, 'The archive is truncated or corrupt.'],
+  ABORTED: [503, true, 'The operation was cancelled.'],
+  CLOSED: [503, true, 'The server is shutting down.'],
+  INTERNAL: [500, false, 'The server failed.'],
+} as const satisfies Record<
+  string,
+  readonly [status: number, isTransient: boolean, clientText: string]
+>;
 
 /** Problems, events and logs have these codes. They never change their meaning. */
 export type SnapshotErrorCode = keyof typeof ERRORS;
@@ -52,6 +60,12 @@ export interface SnapshotErrorOptions {
   cause?: unknown;
   /** Seconds after which the same request may succeed; `undefined` if that is unknown. */
   retryAfter?: number | undefined;
+  /** The repository that the failed work was for. */
+  repository?: RepositoryId | undefined;
+  /** For `LIMIT_EXCEEDED`: as `SnapshotError.limit`. Made by `limitExceeded`. */
+  limit?: string | undefined;
+  /** What is wrong in this case. Shown to the client, so it may only repeat the client's words. */
+  clientDetail?: string | undefined;
 }
 
 /** Marks the errors of every installed copy of this library. */
@@ -61,7 +75,17 @@ const BRAND = Symbol.for('express-git-snapshot.SnapshotError');
 export class SnapshotError extends Error {
   override readonly name = 'SnapshotError';
   readonly code: SnapshotErrorCode;
+  /** Seconds after which the same call may succeed; `undefined` if that is unknown. */
   readonly retryAfter: number | undefined;
+  /** The repository that the failed work was for; `undefined` if it was for none, or is unknown. */
+  readonly repository: RepositoryId | undefined;
+  /**
+   * The option whose limit was exceeded, by its name. `undefined` unless the code is
+   * `LIMIT_EXCEEDED`, and for a fixed limit, which no option sets.
+   */
+  readonly limit: string | undefined;
+  /** A sentence about this case, beside `clientText`; safe to show to the client. */
+  readonly clientDetail: string | undefined;
 
   static {
     Object.defineProperty(SnapshotError.prototype, BRAND, { value: true });
@@ -78,12 +102,41 @@ export class SnapshotError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.retryAfter = options.retryAfter;
+    this.repository = options.repository;
+    this.limit = options.limit;
+    this.clientDetail = options.clientDetail;
+  }
+
+  /** Whether the same call may succeed later although nobody changes anything. */
+  get isTransient(): boolean {
+    return ERRORS[this.code][1];
   }
 
   /** A sentence that is safe to show to anyone. */
   get clientText(): string {
-    return ERRORS[this.code][1];
+    return ERRORS[this.code][2];
   }
+}
+
+/** @param limit the name of the option that sets the limit; `undefined`: no option does. */
+export function limitExceeded(
+  limit: string | undefined,
+  message: string,
+  options?: SnapshotErrorOptions,
+): SnapshotError {
+  return new SnapshotError('LIMIT_EXCEEDED', message, { ...options, limit });
+}
+
+/** A failure that is thrown again later, with a stack of its own. */
+export function thrownAgain(cause: SnapshotError, retryAfter?: number): SnapshotError {
+  const { code, message, repository, limit, clientDetail } = cause;
+  const options = { cause, retryAfter, repository, limit, clientDetail };
+  return new SnapshotError(code, message, options);
+}
+
+/** @param why names the parameter that is wrong. The client gets it. */
+export function invalidRequest(why: string, cause?: unknown): SnapshotError {
+  return new SnapshotError('INVALID_REQUEST', why, { cause, clientDetail: why });
 }
 
 /** Whether the upstream failed, refused, or could not be asked. */
@@ -98,29 +151,31 @@ export function isAccessRefused(error: unknown): error is SnapshotError {
 
 /** Whether this server's own copy of a repository is damaged. */
 export function isDamage(error: unknown): error is SnapshotError {
-  return SnapshotError.is(error, 'REPOSITORY_DAMAGED');
+  return SnapshotError.is(error, 'MIRROR_CORRUPTED');
 }
 
 /** The plain-data form in which an error crosses a worker boundary. */
-export interface SerializedError {
-  code: SnapshotErrorCode;
-  message: string;
-  stack: string | undefined;
-  retryAfter: number | undefined;
+export interface SerializedError
+  extends Pick<
+    SnapshotError,
+    'code' | 'message' | 'retryAfter' | 'repository' | 'limit' | 'clientDetail'
+  > {
+  readonly stack: string | undefined;
   /** The code of the system error that caused it, such as `ENOENT`. */
-  systemCode: string | undefined;
+  readonly systemCode: string | undefined;
 }
 
 export function serializeError(thrown: unknown): SerializedError {
   const error = toSnapshotError(thrown);
-  const { code, message, stack, retryAfter } = error;
-  return { code, message, stack, retryAfter, systemCode: systemCode(error) };
+  const { code, message, stack, retryAfter, repository, limit, clientDetail } = error;
+  const details = { retryAfter, repository, limit, clientDetail };
+  return { code, message, stack, ...details, systemCode: systemCode(error) };
 }
 
 export function deserializeError(data: SerializedError): SnapshotError {
-  const { code, message, stack, retryAfter, systemCode } = data;
+  const { code, message, stack, systemCode, ...details } = data;
   const cause = systemCode && Object.assign(new Error(message), { code: systemCode });
-  const error = new SnapshotError(code, message, { cause, retryAfter });
+  const error = new SnapshotError(code, message, { ...details, cause });
   if (stack !== undefined) error.stack = stack;
   return error;
 }
@@ -131,11 +186,22 @@ export function systemCode(error: unknown): string | undefined {
   return hasCode(error) ? error.code : undefined;
 }
 
-/** Gives any thrown value a code; a `SnapshotError` is returned as it is. */
-export function toSnapshotError(error: unknown): SnapshotError {
-  if (SnapshotError.is(error)) return error;
-  const message = error instanceof Error || isNativeError(error) ? error.message : String(error);
-  return new SnapshotError(codeFor(error), message, { cause: error });
+/**
+ * Gives any thrown value a code. Returns a `SnapshotError` as it is, or a copy that names
+ * `repository` if it names none.
+ */
+export function toSnapshotError(error: unknown, repository?: RepositoryId): SnapshotError {
+  if (!SnapshotError.is(error)) {
+    const message = error instanceof Error || isNativeError(error) ? error.message : String(error);
+    return new SnapshotError(codeFor(error), message, { cause: error, repository });
+  }
+  // The end of a call or service is about no repository, and is often the reason of a signal.
+  const isNamed = error.repository !== undefined || SnapshotError.is(error, 'ABORTED', 'CLOSED');
+  if (repository === undefined || isNamed) return error;
+  const { code, message, stack, cause, retryAfter, limit, clientDetail } = error;
+  const options = { cause, retryAfter, repository, limit, clientDetail };
+  const copy = new SnapshotError(code, message, options);
+  return Object.assign(copy, { stack });
 }
 
 function codeFor(error: unknown): SnapshotErrorCode {

@@ -1,12 +1,7 @@
 import { SnapshotError } from './errors.js';
+import type { RepositoryId } from './repository-id.js';
 
-/** A repository as clients address it: the host in lower case, the path without `.git`. */
-export interface RepositoryId {
-  /** `github.com`, or `host:port` where the allow-list names a port. */
-  readonly host: string;
-  /** One or more segments joined by `/`: `org/repo`, `group/subgroup/repo`. */
-  readonly path: string;
-}
+export type { RepositoryId };
 
 const MAX_SEGMENT_BYTES = 255;
 const MAX_PATH_BYTES = 1_024;

@@ -4,6 +4,7 @@ import {
   artifactKey,
   checkKey,
   isVariantKey,
+  parseArtifactKey,
   refusalKey,
   repositoryPrefix,
 } from '../../lib/artifact/key.js';
@@ -54,6 +55,12 @@ const named = fc.oneof(
   repositories.map((id) => ({ of: `check ${JSON.stringify(id)}`, key: checkKey(id) })),
   repositories.map((id) => ({ of: `refusal ${JSON.stringify(id)}`, key: refusalKey(id) })),
 );
+
+test('The key of an artifact tells its id, and the key of another object none', () => {
+  fc.assert(fc.property(ids, (id) => expect(parseArtifactKey(artifactKey(id))).toEqual(id)));
+  const others = fc.oneof(repositories.map(checkKey), repositories.map(refusalKey), names);
+  fc.assert(fc.property(others, (key) => expect(parseArtifactKey(key)).toBeUndefined()));
+});
 
 test('Different ids have different keys', () => {
   fc.assert(

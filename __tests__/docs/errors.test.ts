@@ -18,6 +18,15 @@ test('The page of errors gives each code the status that the server sends', asyn
   }
 });
 
+test('The page of errors says which codes are transient', async () => {
+  for (const [code, , transient] of await rows('Of the server')) {
+    expect([code, transient === 'yes']).toEqual([code, new SnapshotError(code, '').isTransient]);
+  }
+  for (const [code, transient] of await rows('Of the restore client')) {
+    expect([code, transient === 'yes']).toEqual([code, new SnapshotError(code, '').isTransient]);
+  }
+});
+
 test('Every code of the restore client would be sent with status 500', async () => {
   for (const [code] of await rows('Of the restore client')) expect(problemStatus(code)).toBe(500);
 });
@@ -29,11 +38,11 @@ test('The page of errors shows a problem document as the server sends it', async
   expect(status).toBe(problemStatus(code));
 });
 
-async function rows(heading: string): Promise<[code: SnapshotErrorCode, second: string][]> {
+async function rows(heading: string): Promise<[SnapshotErrorCode, string, string][]> {
   const table = await readTable(PAGE, heading);
-  return table.rows.map(([first = '', second = '']) => {
+  return table.rows.map(([first = '', second = '', third = '']) => {
     const code = ERROR_CODES.find((one) => one === codeSpans(first)[0]);
     if (code === undefined) throw new Error(`${first} is not a code`);
-    return [code, second];
+    return [code, second, third];
   });
 }

@@ -1,47 +1,48 @@
 /**
  * @one-node-version
  */
-import type { SnapshotEvents } from '../../lib/events/events.js';
-import type { FetchProgress } from '../../lib/upstream/fetch-pack.js';
+import type { JobInfo, JobKind, JobResults, SnapshotEvents } from '../../lib/index.js';
+import type { FetchProgress } from '../../lib/upstream/fetch-progress.js';
 import { codeSpans, readTable } from './markdown.js';
 
 const PAGE = 'docs/events.md';
 
 type Properties<Payload> = Record<keyof Payload, true>;
+type JobEvent = 'jobStarted' | 'jobProgress' | 'jobEnded';
 
 /** The compiler holds these against the code: no event or property too many and none too few. */
-const EVENTS: { [Name in keyof SnapshotEvents]: Properties<SnapshotEvents[Name][0]> } = {
-  hit: { repository: true, etag: true, size: true },
-  miss: { repository: true, joined: true },
-  cloneStarted: { repository: true },
-  cloneProgress: { repository: true, progress: true },
-  cloneFinished: {
-    repository: true,
-    milliseconds: true,
-    objects: true,
-    packBytes: true,
-    restoredBytes: true,
-  },
-  cloneFailed: { repository: true, milliseconds: true, error: true },
-  restoreFailed: { repository: true, error: true },
-  refreshed: {
-    repository: true,
-    milliseconds: true,
-    changed: true,
-    objects: true,
-    packBytes: true,
-  },
-  refreshFailed: { repository: true, milliseconds: true, error: true },
-  forgotten: { repository: true, error: true },
-  consolidated: { repository: true, milliseconds: true, packs: true },
-  consolidationFailed: { repository: true, milliseconds: true, error: true },
-  mirrorEvicted: { repository: true, bytes: true },
-  mirrorBroken: { repository: true, error: true },
-  generationStarted: { repository: true, etag: true, commit: true },
-  generationFinished: { repository: true, milliseconds: true, size: true },
-  generationFailed: { repository: true, milliseconds: true, error: true },
-  storeFailed: { repository: true, error: true },
-  evicted: { key: true },
+const EVENTS: {
+  [Name in Exclude<keyof SnapshotEvents, JobEvent>]: Properties<SnapshotEvents[Name]>;
+} = {
+  hit: { repository: true, artifact: true, etag: true, size: true, ageMs: true, stale: true },
+  miss: { repository: true, artifact: true, reason: true, coalesced: true },
+  mirrorSeedFailed: { repository: true, error: true },
+  mirrorEvicted: { repository: true, bytes: true, reason: true },
+  mirrorCorrupted: { repository: true, error: true },
+  evicted: { repository: true, artifact: true, reason: true },
+  evictionFailed: { repository: true, error: true },
+  repositoryForgotten: { repository: true, error: true },
+};
+
+const JOB: Properties<JobInfo> = {
+  id: true,
+  kind: true,
+  repository: true,
+  artifact: true,
+  queuedMs: true,
+};
+const JOB_EVENTS: { [Name in JobEvent]: Properties<Omit<SnapshotEvents[Name], keyof JobInfo>> } = {
+  jobStarted: {},
+  jobProgress: { progress: true },
+  jobEnded: { durationMs: true, error: true },
+};
+
+const RESULTS: { [Kind in JobKind]: Properties<JobResults[Kind]> } = {
+  clone: { objects: true, packBytes: true, seededBytes: true },
+  fetch: { changed: true, objects: true, packBytes: true },
+  build: { outcome: true, etag: true, commit: true, size: true },
+  store: { outcome: true, etag: true, size: true },
+  repack: { outcome: true, packs: true },
 };
 
 type ProgressOf<Kind> = Omit<Extract<FetchProgress, { kind: Kind }>, 'kind'>;
@@ -51,18 +52,36 @@ const PROGRESS: { [Kind in FetchProgress['kind']]: Properties<ProgressOf<Kind>> 
   message: { text: true },
 };
 
+async function documented(heading: string): Promise<Record<string, string[]>> {
+  const { rows } = await readTable(PAGE, heading);
+  return Object.fromEntries(
+    rows.map(([name = '', properties = '']) => [codeSpans(name)[0], codeSpans(properties)]),
+  );
+}
+
+function actual(payloads: Record<string, object>): Record<string, string[]> {
+  return Object.fromEntries(
+    Object.entries(payloads).map(([name, payload]) => [name, Object.keys(payload)]),
+  );
+}
+
 test('The page of events lists every event with its properties', async () => {
-  const { rows } = await readTable(PAGE, 'Events');
-  const documented = rows.map(([name = '', properties = '']) => [
-    codeSpans(name)[0],
-    codeSpans(properties),
+  expect(await documented('Other events')).toEqual(actual(EVENTS));
+});
+
+test('The page of events lists the properties of jobs', async () => {
+  expect(Object.keys(await documented('Properties of a job'))).toEqual([
+    ...Object.keys(JOB),
+    ...Object.values(JOB_EVENTS).flatMap((own) => Object.keys(own)),
   ]);
-  const actual = Object.entries(EVENTS).map(([name, payload]) => [name, Object.keys(payload)]);
-  expect(Object.fromEntries(documented)).toEqual(Object.fromEntries(actual));
+});
+
+test('The page of events lists every kind of job with its results', async () => {
+  expect(await documented('Kinds of jobs')).toEqual(actual(RESULTS));
 });
 
 test('The page of events lists every kind of progress with its properties', async () => {
-  const { rows } = await readTable(PAGE, 'Progress of a clone');
+  const { rows } = await readTable(PAGE, 'Progress of a job');
   const kinds = Object.entries(PROGRESS);
   expect(rows.map(([kind = '']) => codeSpans(kind)[0])).toEqual(kinds.map(([kind]) => kind));
   for (const [i, [, properties]] of kinds.entries()) {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { SnapshotError } from '../../lib/index.js';
 import { FaultyTier } from '../stores/tiered/faulty-tier.js';
 import { freshRepository, next, read } from '../support/fresh-repository.js';
+import { listenOnce } from '../support/happenings.js';
 import { HOST } from '../support/host-app.js';
 import { cleanup } from '../support/temporary-directory.js';
 
@@ -23,26 +24,26 @@ test('A failed write to the store is logged, although the client gets its snapsh
   const store = new FaultyTier();
   const log = logger();
   const service = repository.start({ store, logger: log });
-  const failed = next(service, 'storeFailed');
-  service.events.once('generationFinished', () => {
+  const failed = next(service, 'store failed');
+  listenOnce(service, 'build done', () => {
     store.state = 'failing';
   });
   await read(service, repository.snapshot);
   await failed;
   const fields = { repository: `${HOST}/${repository.path}`, err: expect.any(SnapshotError) };
-  expect(log.lines).toEqual([['error', 'snapshot not stored', expect.objectContaining(fields)]]);
+  expect(log.lines).toEqual([['error', 'artifact not stored', expect.objectContaining(fields)]]);
 });
 
 test('A mirror that is found damaged at the start is logged', async () => {
   const repository = await freshRepository({ directory, defer });
   const earlier = repository.start();
   await read(earlier, repository.snapshot);
-  await earlier.close({ running: 'wait' });
+  await earlier.close({ drain: true });
   await rm(join(await repository.mirror(), 'objects'), { recursive: true });
   const log = logger();
-  await repository.start({ logger: log }).started;
+  await repository.start({ logger: log }).ready();
   const fields = { repository: `${HOST}/${repository.path}`, err: expect.any(SnapshotError) };
-  expect(log.lines).toEqual([['error', 'mirror broken', expect.objectContaining(fields)]]);
+  expect(log.lines).toEqual([['error', 'mirror corrupted', expect.objectContaining(fields)]]);
 });
 
 test('A logger that throws fails no request', async () => {
@@ -54,8 +55,8 @@ test('A logger that throws fails no request', async () => {
     throw new Error('the log is full');
   };
   const service = repository.start({ store, logger: { warn: log, error: log } });
-  const failed = next(service, 'storeFailed');
-  service.events.once('generationFinished', () => {
+  const failed = next(service, 'store failed');
+  listenOnce(service, 'build done', () => {
     store.state = 'failing';
   });
   await read(service, repository.snapshot);

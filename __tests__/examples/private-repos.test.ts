@@ -33,9 +33,9 @@ test('The example of private repositories asks clients for a token and gives the
     (await fetch(urlOf(path), { headers })).status;
 
   const known = { authorization: 'Bearer client-token' };
-  expect(await statusOf('my-org/repo', {})).toBe(403);
-  expect(await statusOf('my-org/repo', { authorization: 'Bearer client-toke' })).toBe(403);
-  expect(await statusOf('my-org/repo', { authorization: 'Basic client-token' })).toBe(403);
+  expect(await statusOf('my-org/repo', {})).toBe(401);
+  expect(await statusOf('my-org/repo', { authorization: 'Bearer client-toke' })).toBe(401);
+  expect(await statusOf('my-org/repo', { authorization: 'Basic client-token' })).toBe(401);
   expect(await statusOf('other-org/repo', known)).toBe(403);
   expect(upstream.requests).toEqual([]);
 

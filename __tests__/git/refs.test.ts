@@ -9,7 +9,7 @@ import { buildEmpty, buildSmall } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
 
 const { directory } = cleanup(afterEach);
-const damaged = expect.objectContaining({ name: 'SnapshotError', code: 'REPOSITORY_DAMAGED' });
+const damaged = expect.objectContaining({ name: 'SnapshotError', code: 'MIRROR_CORRUPTED' });
 const ONE = '1'.repeat(40);
 const TWO = '2'.repeat(40);
 /** Names that git takes and that string functions are apt to spoil. */

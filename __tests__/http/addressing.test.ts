@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { parseRepository, repositoryKey } from '../../lib/repository.js';
-import { COMMIT, FakeSource } from './fake-source.js';
+import { COMMIT, FakeService } from './fake-service.js';
 import {
   EXPRESS,
   type ExpressVersion,
@@ -18,11 +18,11 @@ const CASES = Object.keys(EXPRESS).flatMap((version) =>
 );
 
 describe.each(CASES)('With %s, mounted %s,', (version, mount) => {
-  let source: FakeSource;
+  let source: FakeService;
   let server: TestServer;
 
   beforeEach(async () => {
-    source = new FakeSource();
+    source = new FakeService();
     for (const name of ['github.com/org/repo', 'github.com/g/s/r', '127.0.0.1:99/r']) {
       source.store(defaultSnapshot(parseRepository(name)), {
         bytes: Buffer.from(name),
@@ -38,7 +38,7 @@ describe.each(CASES)('With %s, mounted %s,', (version, mount) => {
   test.each([
     ['/github.com/org/repo/snapshot.tar.zst', 'github.com/org/repo'],
     ['/github.com/org/repo.git/snapshot.tar.zst', 'github.com/org/repo'],
-    ['/GITHUB.com/org/repo/snapshot.tar.zst?a=/../b', 'github.com/org/repo'],
+    ['/GITHUB.com/org/repo/snapshot.tar.zst?', 'github.com/org/repo'],
     ['/github.com/%6frg/r%65po/snapshot.tar.zst', 'github.com/org/repo'],
     ['/github.com/g/s/r/snapshot.tar.zst', 'github.com/g/s/r'],
     // Of a base URL that ends in a slash.
@@ -56,7 +56,10 @@ describe.each(CASES)('With %s, mounted %s,', (version, mount) => {
     '/snapshot.tar.zst',
     '/github.com/snapshot.tar.zst',
     '/github.com/org/repo/snapshot.tar.zst/',
-    '/github.com/org/repo/snapshot.tar.gz',
+    '/github.com/snapshot.tar.gz',
+    '/github.com/org/repo/snapshot',
+    '/github.com/org/repo/snapshots.tar.gz',
+    '/github.com/org/snapshot.js/blob',
     '/snapshot.bundle',
     '/github.com/ensure-refs',
     '/github.com/org/repo/snapshot.bundle/x',
@@ -70,6 +73,29 @@ describe.each(CASES)('With %s, mounted %s,', (version, mount) => {
   ])('%s is left to the host app', async (path) => {
     for (const method of ['GET', 'POST']) {
       expect((await send(server, path, { method })).status).toBe(418);
+    }
+    expect(source.calls).toEqual([]);
+  });
+
+  test.each([
+    '/github.com/org/repo/snapshot.tar.gz',
+    '/github.com/org/repo/snapshot.tar.zst.sha256?x=y',
+    '/github.com/org/repo//snapshot.',
+    '/elsewhere/org/../snapshot.zip',
+  ])('%s is reserved, and looks alike for every repository', async (path) => {
+    for (const method of ['GET', 'POST']) {
+      const reply = await send(server, path, { method });
+      expect([reply.status, reply.headers['content-type']]).toEqual([
+        404,
+        'application/problem+json',
+      ]);
+      expect(JSON.parse(reply.body.toString())).toEqual({
+        type: 'urn:problem-type:express-git-snapshot:not-found',
+        title: 'There is nothing at this address.',
+        status: 404,
+        detail: 'there is no artifact of this name',
+        code: 'NOT_FOUND',
+      });
     }
     expect(source.calls).toEqual([]);
   });
@@ -149,6 +175,33 @@ describe.each(CASES)('With %s, mounted %s,', (version, mount) => {
     },
   );
 
+  test.each([
+    ['GET', 'snapshot.tar.zst?filter=tree:0', '"filter" is unknown'],
+    ['HEAD', 'snapshot.tar.zst?ref=main&Depth=1', '"Depth" is unknown'],
+    ['GET', 'snapshot.tar.zst?base=x', '"base" is unknown'],
+    ['GET', 'snapshot.tar.zst?ref[]=main', '"ref[]" is unknown'],
+    ['GET', 'snapshot.tar.zst?=x', '"" is unknown'],
+    ['GET', 'snapshot.tar.zst?%22%0d%0a', '""\r\n" is unknown'],
+    ['GET', `snapshot.tar.zst?${'%C3%A9'.repeat(200)}`, `"${'é'.repeat(100)}" is unknown`],
+    ['GET', 'snapshot.tar.zst?ref=a&%72ef=b', '"ref" is given more than once'],
+    ['GET', `snapshot.bundle?base=${COMMIT}&depth=1`, '"depth" is unknown'],
+    ['GET', `snapshot.bundle?base=${COMMIT}&base=${COMMIT}`, '"base" is given more than once'],
+    ['POST', 'ensure-refs?refs=main', '"refs" is unknown'],
+  ])('a query parameter is refused by its name: %s %s', async (method, artifact, why) => {
+    const reply = await send(server, `/github.com/org/repo/${artifact}`, { method });
+    expect(reply.status).toBe(400);
+    if (method !== 'HEAD') {
+      expect(JSON.parse(reply.body.toString())).toEqual({
+        type: 'urn:problem-type:express-git-snapshot:invalid-request',
+        title: 'The request is malformed.',
+        status: 400,
+        detail: `the query parameter ${why}`,
+        code: 'INVALID_REQUEST',
+      });
+    }
+    expect(source.calls).toEqual([]);
+  });
+
   test('a path with a control character is refused', async () => {
     const path = `${server.prefix}/github.com/org/re\x01po/snapshot.tar.zst`;
     const reply = await sendRaw(server, `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
@@ -174,75 +227,6 @@ describe.each(CASES)('With %s, mounted %s,', (version, mount) => {
   });
 });
 
-describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s, authorize', (version) => {
-  const path = '/github.com/org/repo/snapshot.tar.zst';
-  const repository = parseRepository('github.com/org/repo');
-  let server: TestServer | undefined;
-  let source: FakeSource;
-
-  const start = async (authorize: Parameters<typeof serve>[1] & object) => {
-    source = new FakeSource();
-    source.store(defaultSnapshot(repository), { bytes: Buffer.from('bytes'), etag: '"1"' });
-    server = await serve(source, { version, ...authorize });
-    return server;
-  };
-
-  afterEach(() => server?.close());
-
-  test('is called with the request and the repository', async () => {
-    const asked: unknown[] = [];
-    const running = await start({
-      authorize: async (req, id) => {
-        asked.push(req.headers.authorization, id);
-        return true;
-      },
-    });
-    const reply = await send(running, path, { headers: { authorization: 'Bearer x' } });
-    expect(reply.status).toBe(200);
-    expect(reply.headers['cache-control']).toBe('private, no-cache');
-    expect(asked).toEqual(['Bearer x', repository]);
-  });
-
-  test('is called for allowed hosts only, and its refusal looks like that of another host', async () => {
-    const asked: string[] = [];
-    const running = await start({
-      authorize: (_req, id) => {
-        asked.push(id.host);
-        return false;
-      },
-    });
-    const refused = await send(running, path);
-    const notAllowed = await send(running, '/gitlab.com/org/repo/snapshot.tar.zst');
-    const { date: _1, ...headers } = refused.headers;
-    const { date: _2, ...otherHeaders } = notAllowed.headers;
-    expect(refused.status).toBe(403);
-    expect([notAllowed.status, otherHeaders]).toEqual([refused.status, headers]);
-    expect(notAllowed.body.equals(refused.body)).toBe(true);
-    expect(asked).toEqual(['github.com']);
-    expect(source.calls).toEqual([]);
-  });
-
-  test.each<[string, () => unknown, number]>([
-    ['throws', () => throwing(), 500],
-    ['rejects', async () => throwing(), 500],
-    ['returns a truthy value other than true', () => 'yes', 403],
-    ['returns nothing', () => undefined, 403],
-  ])('that %s does not let the request in', async (_what, authorize, status) => {
-    const options = { authorize: authorize as () => boolean };
-    const running = await start(options);
-    const reply = await send(running, path);
-    expect(reply.status).toBe(status);
-    expect(reply.body.toString()).not.toContain('secret');
-    expect(source.calls).toEqual([]);
-    const lines = running.log.map(({ level, fields }) => [level, fields.code, fields.repository]);
-    expect(lines).toEqual(status === 500 ? [['error', 'INTERNAL', 'github.com/org/repo']] : []);
-  });
-});
-
-function throwing(): never {
-  throw new Error('the secret of the directory service');
-}
-
 function code(body: Buffer): unknown {
   return JSON.parse(body.toString()).code;
 }
@@ -254,7 +238,7 @@ describe('Letters of a path', () => {
       seen.push(path);
       return false;
     };
-    const server = await serve(new FakeSource(), { hosts: { [host]: options }, authorize });
+    const server = await serve(new FakeService(), { hosts: { [host]: options }, authorize });
     try {
       for (const path of ['org/repo', 'Org/REPO.git', '%4frg/repo', 'org/repo.GIT']) {
         await send(server, `/${host}/${path}/snapshot.tar.zst`);

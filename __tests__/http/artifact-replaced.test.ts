@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { type ArtifactId, defaultSnapshot } from '../../lib/artifact/id.js';
 import { parseRepository } from '../../lib/repository.js';
 import { seededBytes } from '../support/random.js';
-import { FakeSource } from './fake-source.js';
+import { FakeService } from './fake-service.js';
 import { send, serve, type TestServer } from './test-server.js';
 
 const REPOSITORY = parseRepository('github.com/org/repo');
@@ -14,7 +14,7 @@ describe.each<[string, ArtifactId]>([
   [`snapshot.bundle?base=${BASE}`, { kind: 'bundle', repository: REPOSITORY, base: BASE }],
 ])('%s that is', (file, id) => {
   const PATH = `/github.com/org/repo/${file}`;
-  let source: FakeSource;
+  let source: FakeService;
   let server: TestServer;
   let version: number;
   const replace = () => {
@@ -23,7 +23,7 @@ describe.each<[string, ArtifactId]>([
   };
 
   beforeEach(async () => {
-    source = new FakeSource();
+    source = new FakeService();
     version = 0;
     replace();
     server = await serve(source);
@@ -39,14 +39,24 @@ describe.each<[string, ArtifactId]>([
     expect([reply.status, reply.headers.etag]).toEqual([206, '"v2"']);
     expect(reply.headers['content-range']).toBe('bytes 500-501/502');
     expect(reply.body.equals(seededBytes(2, 502).subarray(-2))).toBe(true);
-    expect(source.calls).toEqual(['current', 'open', 'current', 'open']);
+    expect(source.calls).toEqual([
+      'statStored revalidate',
+      'openStored',
+      'statStored revalidate',
+      'openStored',
+    ]);
   });
 
   test('replaced once is answered with 412 to If-Match', async () => {
     source.beforeOpen = replace;
     const reply = await send(server, PATH, { headers: { range: 'bytes=0-1', 'if-match': '"v1"' } });
     expect(reply.status).toBe(412);
-    expect(source.calls).toEqual(['pinned', 'open', 'pinned', 'current']);
+    expect(source.calls).toEqual([
+      'statStored etags',
+      'openStored',
+      'statStored etags',
+      'statStored revalidate',
+    ]);
   });
 
   test('replaced again and again is sent whole', async () => {

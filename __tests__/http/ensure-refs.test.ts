@@ -6,7 +6,7 @@ import type { RequestHandler } from 'express';
 import type { WantedRefs } from '../../lib/artifact/artifact.js';
 import { SnapshotError, type SnapshotErrorCode } from '../../lib/errors.js';
 import type { RepositoryId } from '../../lib/repository.js';
-import { COMMIT, FakeSource } from './fake-source.js';
+import { COMMIT, FakeService } from './fake-service.js';
 import {
   EXPRESS,
   type ExpressVersion,
@@ -37,12 +37,12 @@ const CASES = Object.keys(EXPRESS).flatMap((version) =>
 
 let server: TestServer | undefined;
 let asked: [RepositoryId, WantedRefs][];
-let source: FakeSource;
+let source: FakeService;
 
 afterEach(() => server?.close());
 
 async function start(options: Parameters<typeof serve>[1] = {}): Promise<TestServer> {
-  source = new FakeSource();
+  source = new FakeService();
   asked = [];
   const ensure = source.ensure;
   source.ensure = (repository, wanted) => {
@@ -169,9 +169,12 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
     ['UPSTREAM_NOT_FOUND', 502],
     ['UPSTREAM_DENIED', 502],
     ['UPSTREAM_UNREACHABLE', 502],
+    ['UPSTREAM_RATE_LIMITED', 502],
+    ['UPSTREAM_ADDRESS_FORBIDDEN', 502],
     ['UPSTREAM_TIMEOUT', 502],
     ['UPSTREAM_INVALID', 502],
     ['LIMIT_EXCEEDED', 503],
+    ['OVERLOADED', 503],
     ['STORAGE_FULL', 507],
     ['INTERNAL', 500],
   ])('a service that fails with %s is answered with %i', async (code, status) => {
@@ -182,7 +185,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
     const reply = await post(running, `{"commits":["${OTHER}"]}`);
     expect(reply.status).toBe(status);
     expect(json(reply)).toMatchObject({ code, status });
-    expect(reply.headers['retry-after']).toBe(status === 503 ? '30' : undefined);
+    expect(reply.headers['retry-after']).toBe(code === 'OVERLOADED' ? '30' : undefined);
     expect(reply.body.toString()).not.toContain('token');
     expect(running.log).toMatchObject([{ level: [502, 503].includes(status) ? 'warn' : 'error' }]);
   });

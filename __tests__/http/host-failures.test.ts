@@ -1,7 +1,7 @@
 import type { RequestHandler, Response } from 'express';
 import { SnapshotError } from '../../lib/errors.js';
 import { cleanup } from '../support/temporary-directory.js';
-import { FakeSource } from './fake-source.js';
+import { FakeService } from './fake-service.js';
 import { serve } from './test-server.js';
 import { webhookServers } from './webhook/webhook-server.js';
 
@@ -15,7 +15,7 @@ afterAll(() => warnings.mockRestore());
 
 /** @param before what the host app does to each request. */
 async function start(before: RequestHandler) {
-  const source = new FakeSource();
+  const source = new FakeService();
   source.generate = () => {
     throw new SnapshotError('UPSTREAM_UNREACHABLE', 'no route');
   };

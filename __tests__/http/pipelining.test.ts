@@ -2,21 +2,21 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import { cleanup } from '../support/temporary-directory.js';
-import { FakeSource } from './fake-source.js';
+import { FakeService } from './fake-service.js';
 import { serve, type TestServer } from './test-server.js';
 
 const PATH = '/git/github.com/org/new/snapshot.tar.zst';
 const REQUEST = `GET ${PATH} HTTP/1.1\r\nHost: app\r\n\r\n`;
 
 const { defer } = cleanup(afterEach);
-let source: FakeSource;
+let source: FakeService;
 let server: TestServer;
 /** The bodies of the source, in the order of its calls. */
 let bodies: Readable[];
 
 beforeEach(async () => {
   bodies = [];
-  source = new FakeSource();
+  source = new FakeService();
   source.generate = () => {
     const body = new Readable({ read() {} });
     bodies.push(body);

@@ -3,7 +3,7 @@ import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { ERROR_CODES, SnapshotError, type SnapshotErrorCode } from '../../lib/errors.js';
 import { problemStatus } from '../../lib/http/problem.js';
 import { parseRepository } from '../../lib/repository.js';
-import { FakeSource } from './fake-source.js';
+import { FakeService } from './fake-service.js';
 import { send, serve, type TestServer } from './test-server.js';
 
 const path = '/github.com/org/repo/snapshot.tar.zst';
@@ -11,7 +11,7 @@ let server: TestServer | undefined;
 afterEach(() => server?.close());
 
 async function failWith(error: unknown): Promise<TestServer> {
-  const source = new FakeSource();
+  const source = new FakeService();
   source.generate = () => {
     throw error;
   };
@@ -23,7 +23,7 @@ const EXPECTED: [number, SnapshotErrorCode[]][] = [
   [400, ['INVALID_REPOSITORY', 'INVALID_REQUEST']],
   [401, ['UNAUTHORIZED']],
   [403, ['FORBIDDEN']],
-  [404, ['NOT_STORED', 'REF_NOT_FOUND', 'BASE_NOT_FOUND']],
+  [404, ['NOT_FOUND', 'NOT_STORED', 'REF_NOT_FOUND', 'BASE_NOT_FOUND']],
   [405, ['METHOD_NOT_ALLOWED']],
   [412, ['PRECONDITION_FAILED']],
   [413, ['CONTENT_TOO_LARGE']],
@@ -35,11 +35,13 @@ const EXPECTED: [number, SnapshotErrorCode[]][] = [
       'UPSTREAM_NOT_FOUND',
       'UPSTREAM_DENIED',
       'UPSTREAM_UNREACHABLE',
+      'UPSTREAM_RATE_LIMITED',
+      'UPSTREAM_ADDRESS_FORBIDDEN',
       'UPSTREAM_TIMEOUT',
       'UPSTREAM_INVALID',
       'REPOSITORY_INVALID',
       'REPOSITORY_UNSUPPORTED',
-      'REPOSITORY_DAMAGED',
+      'MIRROR_CORRUPTED',
       'LIMIT_EXCEEDED',
       'OVERLOADED',
       'LOCK_UNAVAILABLE',
@@ -68,7 +70,8 @@ test.each(EXPECTED.flatMap(([status, codes]) => codes.map((code) => [code, statu
     expect(reply.status).toBe(status);
     expect(reply.headers['content-type']).toBe('application/problem+json');
     expect(reply.headers['cache-control']).toBe('no-store');
-    expect(reply.headers['retry-after']).toBe([429, 503].includes(status) ? '30' : undefined);
+    const mayRetry = error.isTransient && [429, 503].includes(status);
+    expect(reply.headers['retry-after']).toBe(mayRetry ? '30' : undefined);
     expect(reply.headers['content-disposition']).toBeUndefined();
     expect(JSON.parse(reply.body.toString())).toEqual({
       type: `urn:problem-type:express-git-snapshot:${code.toLowerCase().replace(/_/g, '-')}`,
@@ -82,6 +85,14 @@ test.each(EXPECTED.flatMap(([status, codes]) => codes.map((code) => [code, statu
     expect(running.log).toHaveLength(status < 500 ? 0 : 1);
   },
 );
+
+test('A problem has the detail that is meant for the client', async () => {
+  const error = new SnapshotError('REF_NOT_FOUND', 'a secret', { clientDetail: 'no "x"' });
+  const reply = await send(await failWith(error), path);
+  const { type, ...rest } = JSON.parse(reply.body.toString());
+  const [title, detail] = [error.clientText, 'no "x"'];
+  expect(rest).toEqual({ title, status: 404, detail, code: 'REF_NOT_FOUND' });
+});
 
 test.each([
   [0, '1'],
@@ -110,13 +121,13 @@ test.each<[unknown, number, string]>([
 });
 
 test('HEAD is answered with the headers of a problem document and no body', async () => {
-  const source = new FakeSource();
+  const source = new FakeService();
   server = await serve(source);
   const missing = await send(server, path, { method: 'HEAD' });
   expect([missing.status, missing.body.length]).toEqual([404, 0]);
   expect(missing.headers['content-type']).toBe('application/problem+json');
 
-  source.stat = async () => {
+  source.statStored = async () => {
     throw new SnapshotError('STORE_FAILED', 'broken');
   };
   const failed = await send(server, path, { method: 'HEAD' });
@@ -130,7 +141,7 @@ test('A body that fails before its first byte is answered with a problem documen
         this.destroy(new SnapshotError('STORE_FAILED', 'gone'));
       },
     });
-  const source = new FakeSource();
+  const source = new FakeService();
   source.read = failing;
   source.generate = () => ({ body: failing() });
   source.store(defaultSnapshot(parseRepository('github.com/org/repo')), {

@@ -17,7 +17,7 @@ import { FileBody } from '../../lib/stores/filesystem/open-object-file.js';
 import { openFiles } from '../support/process-resources.js';
 import { seededBytes } from '../support/random.js';
 import { cleanup } from '../support/temporary-directory.js';
-import { FakeSource } from './fake-source.js';
+import { FakeService } from './fake-service.js';
 import { serve, type TestServer } from './test-server.js';
 
 const PATH = '/git/github.com/org/repo/snapshot.tar.zst';
@@ -53,7 +53,7 @@ beforeEach(async () => {
   await writeFile(file, CONTENT);
   recycled = 0;
   memory = new Set();
-  const source = new FakeSource();
+  const source = new FakeService();
   source.store(defaultSnapshot(parseRepository('github.com/org/repo')), {
     bytes: CONTENT,
     etag: '"v1"',

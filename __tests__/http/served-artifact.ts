@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { type ArtifactId, defaultSnapshot } from '../../lib/artifact/id.js';
 import { parseRepository, type RepositoryId } from '../../lib/repository.js';
 import { seededBytes } from '../support/random.js';
-import { COMMIT, FakeSource } from './fake-source.js';
+import { COMMIT, FakeService } from './fake-service.js';
 import {
   EXPRESS,
   type ExpressVersion,
@@ -28,7 +28,11 @@ const ARTIFACTS = {
     file: 'snapshot.tar.zst',
     idOf: (repository: RepositoryId): ArtifactId => defaultSnapshot(repository),
     extension: 'tar.zst',
-    headers: { 'content-type': 'application/zstd', 'x-cachew-snapshot-commit': COMMIT },
+    headers: {
+      'content-type': 'application/zstd',
+      'snapshot-commit': COMMIT,
+      'x-cachew-snapshot-commit': COMMIT,
+    },
     asksStored: ['get'],
     asksNew: ['get'],
   },
@@ -40,7 +44,11 @@ const ARTIFACTS = {
       depth: 3,
     }),
     extension: 'tar.zst',
-    headers: { 'content-type': 'application/zstd', 'x-cachew-snapshot-commit': COMMIT },
+    headers: {
+      'content-type': 'application/zstd',
+      'snapshot-commit': COMMIT,
+      'x-cachew-snapshot-commit': COMMIT,
+    },
     asksStored: ['get'],
     asksNew: ['get'],
   },
@@ -49,8 +57,8 @@ const ARTIFACTS = {
     idOf: (repository: RepositoryId): ArtifactId => ({ kind: 'bundle', repository, base: BASE }),
     extension: 'bundle',
     headers: { 'content-type': 'application/x-git-bundle' },
-    asksStored: ['current', 'open'],
-    asksNew: ['current', 'isUpToDate', 'get'],
+    asksStored: ['statStored revalidate', 'openStored'],
+    asksNew: ['statStored revalidate', 'isHead', 'get'],
   },
 };
 type ArtifactName = keyof typeof ARTIFACTS;
@@ -66,7 +74,7 @@ export const CASES = Object.keys(ARTIFACTS).flatMap((artifact) =>
 
 /** An artifact of two repositories, one of which has it stored as `BYTES`. Valid while a test runs. */
 export interface ServedArtifact {
-  readonly source: FakeSource;
+  readonly source: FakeService;
   readonly server: TestServer;
   /** Its name in a URL. */
   readonly file: string;
@@ -95,7 +103,7 @@ export function servedArtifact(
 ): ServedArtifact {
   const { headers: ownHeaders, ...rest } = ARTIFACTS[artifact];
   const path = `/github.com/org/repo/${rest.file}`;
-  let source = new FakeSource();
+  let source = new FakeService();
   let server: TestServer | undefined;
 
   const running = (): TestServer => {
@@ -104,7 +112,7 @@ export function servedArtifact(
   };
 
   beforeEach(async () => {
-    source = new FakeSource();
+    source = new FakeService();
     source.store(rest.idOf(STORED), { bytes: BYTES, etag: '"v1"' });
     server = await serve(source, { version, mount });
   });

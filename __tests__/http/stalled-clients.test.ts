@@ -6,7 +6,7 @@ import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { parseRepository } from '../../lib/repository.js';
 import { stopClock } from '../support/stopped-clock.js';
 import { cleanup } from '../support/temporary-directory.js';
-import { FakeSource } from './fake-source.js';
+import { FakeService } from './fake-service.js';
 import { serve, type TestServer } from './test-server.js';
 
 const FIVE_MINUTES = 5 * 60_000;
@@ -18,13 +18,13 @@ const BYTES = CHUNK.length * CHUNKS;
 const { defer } = cleanup(afterEach);
 const turn = () => new Promise(setImmediate);
 
-let source: FakeSource;
+let source: FakeService;
 let server: TestServer;
 let response: ServerResponse | undefined;
 
 beforeEach(async () => {
   response = undefined;
-  source = new FakeSource();
+  source = new FakeService();
   const body = () => Readable.from(Array<Buffer>(CHUNKS).fill(CHUNK), { objectMode: false });
   source.read = body;
   source.generate = () => ({ body: body() });

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { SnapshotError } from '../../lib/errors.js';
 import { parseRepository } from '../../lib/repository.js';
-import { FakeSource } from './fake-source.js';
+import { FakeService } from './fake-service.js';
 import { begin, send, serve, type TestServer } from './test-server.js';
 
 const STORED = parseRepository('github.com/org/repo');
@@ -15,11 +15,11 @@ const KINDS = [
   ['generated', MISSING],
 ] as const;
 
-let source: FakeSource;
+let source: FakeService;
 let server: TestServer;
 
 beforeEach(async () => {
-  source = new FakeSource();
+  source = new FakeService();
   source.store(defaultSnapshot(STORED), { bytes: Buffer.alloc(1000, 1), etag: '"v1"' });
   server = await serve(source);
 });

@@ -13,6 +13,15 @@ describe('splitTarget', () => {
   });
 
   test.each([
+    '/github.com/org/repo/snapshot.tar.gz',
+    '/github.com/org/repo//snapshot.',
+    '/github.com/org/repo/snapshot.tar.zst#x',
+  ])('takes the name in %s for an unknown endpoint', (path) => {
+    const repository = 'github.com/org/repo';
+    expect(splitTarget(path)).toEqual({ endpoint: 'unknown', repository });
+  });
+
+  test.each([
     '',
     '/',
     '*',
@@ -20,15 +29,17 @@ describe('splitTarget', () => {
     '/snapshot.tar.zst',
     '//snapshot.tar.zst',
     '/github.com/snapshot.tar.zst',
+    '/github.com/snapshot.zip',
+    '//snapshot.zip',
+    '/github.com/org/repo/snapshot',
+    '/github.com/org/repo/my-snapshot.zip',
     'github.com/org/repo/snapshot.tar.zst',
     '/github.com/org/repo',
     '/github.com/org/repo/',
     '/github.com/org/repo/snapshot.tar.zst/',
-    '/github.com/org/repo/snapshot.tar.gz',
     '/github.com/org/repo/SNAPSHOT.tar.zst',
     '/github.com/org/repo/snapshot%2etar.zst',
     '/github.com/org/repo%2fsnapshot.tar.zst',
-    '/github.com/org/repo/snapshot.tar.zst#x',
   ])('leaves %j to the host app', (path) => {
     expect(splitTarget(path)).toBeUndefined();
   });

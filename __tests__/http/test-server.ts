@@ -3,11 +3,9 @@ import { type Agent, createServer, type IncomingMessage, request } from 'node:ht
 import { type AddressInfo, connect } from 'node:net';
 import express5, { type Express, type RequestHandler, type Router } from 'express';
 import express4 from 'express4';
-import type { ArtifactSource } from '../../lib/artifact/artifact.js';
-import type { Logger } from '../../lib/config/logger.js';
 import { parseOptions } from '../../lib/config/options.js';
-import type { SnapshotOptions } from '../../lib/config/router-options.js';
-import { createRouter } from '../../lib/http/router.js';
+import { createSnapshotRouter, type Logger, type SnapshotOptions } from '../../lib/index.js';
+import type { FakeService } from './fake-service.js';
 
 export const EXPRESS = { 'Express 4': express4, 'Express 5': express5 };
 export type ExpressVersion = keyof typeof EXPRESS;
@@ -51,13 +49,14 @@ export interface ServeOptions {
   mount?: MountName;
   hosts?: SnapshotOptions['hosts'];
   authorize?: SnapshotOptions['authorize'];
+  redirectGit?: boolean;
   /** Middleware of the host app's that goes before the router. */
   before?: (express: typeof express5) => RequestHandler[];
 }
 
 /** A host app with the router and, after it, a route of its own that answers 418. */
 export async function serve(
-  source: ArtifactSource,
+  service: FakeService,
   {
     version = 'Express 5',
     mount = 'under /git',
@@ -73,12 +72,12 @@ export async function serve(
     warn: write('warn'),
     error: write('error'),
   };
-  const config = parseOptions({ dataDir: 'unused', hosts, logger, ...rest });
+  service.allowList = parseOptions({ dataDir: 'unused', hosts });
   const express = EXPRESS[version];
   const app = express();
   for (const middleware of before(express)) app.use(middleware);
   const { prefix, mount: mountOn } = MOUNTS[mount];
-  mountOn(app, createRouter(source, config), express);
+  mountOn(app, createSnapshotRouter({ service, logger, ...rest }), express);
   app.use((_req, res) => void res.status(418).send('host app'));
   const server = createServer(app).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -109,6 +108,7 @@ export interface SendOptions {
   headers?: Record<string, string>;
   agent?: Agent;
   body?: string | Buffer;
+  signal?: AbortSignal;
 }
 
 /** One request below the mount. The path goes out as it is. Rejects when the body breaks off. */

@@ -12,7 +12,7 @@ import type { ConnectionOptions } from 'node:tls';
 import { SnapshotError } from '../../lib/errors.js';
 import { seededBytes } from '../support/random.js';
 import { cleanup } from '../support/temporary-directory.js';
-import { FakeSource } from './fake-source.js';
+import { FakeService } from './fake-service.js';
 import { serve, type TestServer } from './test-server.js';
 
 const PATH = '/git/github.com/org/new/snapshot.tar.zst';
@@ -21,13 +21,13 @@ const PRE_SHARED = { ciphers: 'PSK', maxVersion: 'TLSv1.2' } as const;
 const KEY = Buffer.alloc(32, 7);
 
 const { directory, defer } = cleanup(afterEach);
-let source: FakeSource;
+let source: FakeService;
 let server: TestServer;
 let body: Readable;
 
 beforeEach(async () => {
   body = new Readable({ read() {} });
-  source = new FakeSource();
+  source = new FakeService();
   source.generate = () => ({ body });
   server = await serve(source);
   defer(() => server.close());

@@ -4,7 +4,7 @@ import { lockContract } from '../../lib/testing/index.js';
 import { memoryInUse } from '../stores/collect-garbage.js';
 
 describe('MemoryLocks contract', () => {
-  lockContract({ test, patience: 10 * 60_000, factory: () => ({ locks: new MemoryLocks() }) });
+  lockContract({ test, timeout: 10 * 60_000, factory: () => ({ locks: new MemoryLocks() }) });
 });
 
 describe('MemoryLocks', () => {
@@ -25,6 +25,20 @@ describe('MemoryLocks', () => {
     await holder.release();
     await Promise.all(waiters);
     expect(order).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
+  test('gives a lock back at the end of the block that declares it', async () => {
+    const locks = new MemoryLocks();
+    const order: string[] = [];
+    let next: Promise<unknown>;
+    {
+      await using _lock = await locks.acquire('key');
+      next = locks.acquire('key').then(() => order.push('next'));
+      await locks.acquire('other key');
+      order.push('end of the block');
+    }
+    await next;
+    expect(order).toEqual(['end of the block', 'next']);
   });
 
   test('leaves no listener on a signal', async () => {

@@ -54,6 +54,14 @@ describe('Several registries', () => {
     expect(order).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
+  test('are given back at the end of the block that declares them', async () => {
+    const locks = registry(EAGER);
+    {
+      await using _lock = await locks.acquire('key');
+    }
+    await (await registry(EAGER).acquire('key')).release();
+  });
+
   test('with different prefixes do not exclude each other', async () => {
     const [one, two] = [registry({ keyPrefix: 'a:' }), registry({ keyPrefix: 'b:' })];
     await one.acquire('key');

@@ -190,7 +190,7 @@ beforeAll(async () => {
   for (const path of paths) await fresh.add(path);
   const earlier = fresh.start();
   for (const path of paths) served.set(path, await generate(earlier, path));
-  await earlier.close({ running: 'wait' });
+  await earlier.close({ drain: true });
   for (const [i, [, damage]] of DAMAGES.entries()) {
     await damage(pathOf(damagedPath(i)), damagedPath(i));
   }
@@ -230,7 +230,7 @@ describe('A mirror of an earlier process', () => {
   );
 
   test('leaves nothing beside the mirrors that replaced it', async () => {
-    await service.close({ running: 'wait' });
+    await service.close({ drain: true });
     expect(await readdir(join(fresh.dataDir, 'mirrors'))).toHaveLength(served.size);
     expect(await leftovers(fresh.dataDir)).toEqual([]);
   });

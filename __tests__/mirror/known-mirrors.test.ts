@@ -1,4 +1,5 @@
 import { EventEmitter, once } from 'node:events';
+import { SnapshotEmitter } from '../../lib/events/emitter.js';
 import { MirrorDirectory } from '../../lib/mirror/disk/mirror-directory.js';
 import type { MirrorRevision } from '../../lib/mirror/disk/revision.js';
 import { KnownMirrors } from '../../lib/mirror/known-mirrors.js';
@@ -20,7 +21,7 @@ test('Two runs of the budget at once evict no more mirrors than one would', asyn
   const directory = new SlowDirectory('/nowhere', () => {});
   const mirrors = new KnownMirrors({
     directory,
-    events: new EventEmitter(),
+    events: new SnapshotEmitter(),
     maxBytes: 4,
     onRelease: () => {},
   });

@@ -60,11 +60,11 @@ async function onlyMirror(): Promise<string> {
 test('A start removes the clones of a dead process, and no mirror', async () => {
   const first = start();
   await generate(first);
-  await first.close({ running: 'wait' });
+  await first.close({ drain: true });
   const mirror = await onlyMirror();
   const dead = temporaryName('clone').replace(`~${process.pid}~`, '~999999999~');
   await cp(mirror, join(dataDir, 'mirrors', dead), { recursive: true });
-  await start().started;
+  await start().ready();
   expect(await onlyMirror()).toBe(mirror);
 });
 
@@ -76,7 +76,7 @@ test('Two processes that clone at once end up with one mirror', async () => {
   gate.release();
   const [one, two] = await answers;
   expect(one.equals(two)).toBe(true);
-  await Promise.all([a.close({ running: 'wait' }), b.close({ running: 'wait' })]);
+  await Promise.all([a.close({ drain: true }), b.close({ drain: true })]);
   await onlyMirror();
   expect(await leftovers(dataDir)).toEqual([]);
 });

@@ -100,7 +100,7 @@ function expectBody(data: Buffer, i: number): void {
 
 function expectDamage(error: unknown): void {
   if (!(error instanceof SnapshotError)) throw error;
-  expect(error.code).toMatch(/^(REPOSITORY_DAMAGED|UPSTREAM_INVALID|LIMIT_EXCEEDED)$/);
+  expect(error.code).toMatch(/^(MIRROR_CORRUPTED|UPSTREAM_INVALID|LIMIT_EXCEEDED)$/);
 }
 
 /** Copies with one bit changed: each `step`-th bit of all. */
@@ -151,13 +151,13 @@ test('A reader reports a damaged entry as damage on disk, not as a fault of the 
   damaged.fill(0xff, PACK_HEADER_BYTES + 4, PACK_HEADER_BYTES + 8);
   await storePack(path, NAME, { pack: damaged, idx });
   const reader = new ObjectReader([join(path, NAME)], LIMITS, memory);
-  const error = expect.objectContaining({ code: 'REPOSITORY_DAMAGED' });
+  const error = expect.objectContaining({ code: 'MIRROR_CORRUPTED' });
   expect(() => reader.read(objectId('blob', A))).toThrow(error);
   reader.close();
 });
 
 describe('A reader refuses an idx', () => {
-  const damaged = expect.objectContaining({ code: 'REPOSITORY_DAMAGED' });
+  const damaged = expect.objectContaining({ code: 'MIRROR_CORRUPTED' });
 
   test.each<[string, (bytes: Buffer) => Buffer]>([
     ['of no bytes', () => Buffer.alloc(0)],
@@ -208,10 +208,8 @@ test('A reader refuses deltas whose bases form a cycle', async () => {
   await storePack(join(path, 'circle'), NAME, files);
   const reader = new ObjectReader([join(path, 'circle', NAME)], LIMITS, memory);
   for (const oid of oids) {
-    expect(() => reader.read(oid)).toThrow(expect.objectContaining({ code: 'REPOSITORY_DAMAGED' }));
-    expect(() => reader.typeOf(oid)).toThrow(
-      expect.objectContaining({ code: 'REPOSITORY_DAMAGED' }),
-    );
+    expect(() => reader.read(oid)).toThrow(expect.objectContaining({ code: 'MIRROR_CORRUPTED' }));
+    expect(() => reader.typeOf(oid)).toThrow(expect.objectContaining({ code: 'MIRROR_CORRUPTED' }));
   }
   reader.close();
 });

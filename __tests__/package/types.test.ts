@@ -1,6 +1,7 @@
 /**
  * @one-node-version
  */
+
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execute } from '../support/run.js';
@@ -26,15 +27,18 @@ const MODULE = `
 import express from 'express';
 import { Redis } from 'ioredis';
 import {
+  type Authorize,
+  type BasicCredentials,
   createSnapshotRouter,
   createSnapshotService,
   createWebhookHandler,
+  type CredentialsProvider,
+  type Denial,
   MemoryStore,
   parseRepository,
   SnapshotError,
   type SnapshotErrorCode,
   type SnapshotOptions,
-  type SnapshotStore,
 } from 'express-git-snapshot';
 import { Agent } from 'node:https';
 import { Readable } from 'node:stream';
@@ -46,6 +50,7 @@ import {
   restoreSnapshot,
 } from 'express-git-snapshot/client';
 import { S3Store } from 'express-git-snapshot/s3';
+import type { SnapshotStore } from 'express-git-snapshot/store';
 import { RedisLocks } from 'express-git-snapshot/redis';
 import { storeContract } from 'express-git-snapshot/testing';
 
@@ -65,6 +70,15 @@ const options: SnapshotOptions = {
   store,
   locks: new RedisLocks({ client: new Redis({ lazyConnect: true }), leaseTime: 10_000 }),
 };
+const login: Denial = { status: 401, challenge: ['Basic realm="snapshots"', 'Bearer'] };
+export const authorize: Authorize = async (req, _repository, { artifact, ref, depth, signal }) => {
+  if (artifact === 'git' || signal.aborted) return true;
+  return ref === undefined && depth === undefined ? req.accepts('json') === false : login;
+};
+export const credentials: CredentialsProvider = (_repository, { previousDenied }) => {
+  const given: BasicCredentials = { username: 'robot', password: 'secret' };
+  return previousDenied ? undefined : given;
+};
 const short: SnapshotOptions = { dataDir: './data', hosts: ['github.com'] };
 const s3 = new S3Store({ bucket: 'snapshots', config: { region: 'eu-central-1' } });
 export const shared: SnapshotOptions = { ...short, store: s3 };
@@ -72,25 +86,32 @@ export const url: Promise<string | undefined> = s3.presign('key', { expiresIn: 6
 
 const snapshots = createSnapshotRouter(options);
 express().use('/git', snapshots);
-const service = { pushed: (url: string) => url.startsWith('https://github.com/') };
+const guarded = createSnapshotRouter({ service: snapshots.service, authorize: () => true });
+express().use('/guarded', guarded);
+// @ts-expect-error a router over a service has no directory
+createSnapshotRouter({ service: snapshots.service, dataDir: './data' });
+// @ts-expect-error this is no service
+createSnapshotRouter({ service: { get: async () => undefined } });
+const service = { notifyPush: (url: string) => url.startsWith('https://github.com/') };
 express().post('/webhook', createWebhookHandler({ secret: ['old', 'new'], service }));
 snapshots.service.events.on('hit', ({ repository, etag, size }) => {
   const parts: [string, string, number] = [repository.path, etag, size];
   return parts;
 });
-snapshots.service.events.on('cloneFailed', ({ error }) => {
-  const code: SnapshotErrorCode = error.code;
-  return code;
+snapshots.service.events.once('jobEnded', (job) => {
+  if (job.error !== undefined) return job.error.code satisfies SnapshotErrorCode;
+  if (job.kind === 'clone') return job.packBytes satisfies number;
+  return job.kind === 'store' ? (job.artifact.kind satisfies 'snapshot' | 'bundle') : undefined;
 });
 
 export async function main(): Promise<RestoreResult> {
-  const service = createSnapshotService(short);
+  await using service = createSnapshotService(short);
   const snapshot = await service.get({
     kind: 'snapshot',
     repository: parseRepository('github.com/org/repo'),
   });
   const size: number | undefined = snapshot.source === 'store' ? snapshot.size : undefined;
-  await snapshots.close({ running: 'wait' });
+  await snapshots.close({ drain: true });
   if (size === 0) throw new SnapshotError('INTERNAL', 'empty');
   return restoreSnapshot({ url: new URL('http://localhost/'), directory: '.' });
 }
@@ -120,8 +141,12 @@ export const unknownLimit: SnapshotOptions = { ...short, limits: { maxFile: 1 } 
 export const wrongType: SnapshotOptions = { ...short, timeouts: { fetchTimeout: '30m' } };
 // @ts-expect-error no credentials
 export const wrongReturn: SnapshotOptions = { ...short, hosts: { h: { credentials: () => 'token' } } };
+// @ts-expect-error a 401 without a challenge
+export const silent: Denial = { status: 401 };
+// @ts-expect-error no such artifact
+export const other: Authorize = (_req, _repository, { artifact }) => artifact === 'tarball';
 // @ts-expect-error no such event
-snapshots.service.events.on('hits', () => {});
+listen(snapshots.service, 'hits', () => {});
 // @ts-expect-error no such code
 export const error = new SnapshotError('NO_SUCH_CODE', 'message');
 // @ts-expect-error no such property of a result

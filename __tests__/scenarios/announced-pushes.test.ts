@@ -28,8 +28,8 @@ test('A push that is announced while an older check waits is noticed', async () 
   /** Resolves when the service has queued the check: that of the other repository is queued after it. */
   const announceToTwo = async () => {
     const later = held.next('wanted', checkKey({ host, path: other.path }));
-    await two.pushed(repository.url);
-    await two.pushed(`${repository.upstream.url}/${other.path}`);
+    await two.notifyPush(repository.url);
+    await two.notifyPush(`${repository.upstream.url}/${other.path}`);
     await later;
   };
 
@@ -41,7 +41,7 @@ test('A push that is announced while an older check waits is noticed', async () 
   // The other service checks after both of them, and before the push.
   setDate(defer, SECOND);
   const asked = locks.next('released', key);
-  await one.pushed(repository.url);
+  await one.notifyPush(repository.url);
   await asked;
   const commit = await push(repository.bare);
   setDate(defer, SECOND);
@@ -69,12 +69,12 @@ test('A stored repository that the service does not know yet is checked once in 
   const service = await start();
   repository.upstream.fault(repository.path, { kind: 'status', status: 503 });
   const before = repository.upstream.infoRefs(repository.path);
-  const failed = next(service, 'refreshFailed');
-  expect(await service.pushed(repository.url)).toBe(true);
+  const failed = next(service, 'fetch failed');
+  expect(await service.notifyPush(repository.url)).toBe(true);
   await failed;
-  const [status] = await service.repositories();
+  const [status] = await service.listRepositories();
   expect(status?.error).toMatchObject({ code: 'UPSTREAM_UNREACHABLE' });
-  for (let i = 0; i < 3; i++) expect(await service.pushed(repository.url)).toBe(true);
-  await service.close({ running: 'wait' });
+  for (let i = 0; i < 3; i++) expect(await service.notifyPush(repository.url)).toBe(true);
+  await service.close({ drain: true });
   expect(repository.upstream.infoRefs(repository.path)).toBe(before + 1);
 });

@@ -121,7 +121,7 @@ test.each<[string, (bytes: Buffer) => Buffer | Promise<Buffer>]>([
     await scene.storeInstead(change);
     const { service, cloned, failed, dataDir } = await scene.replica();
     expect((await scene.variant(service)).commit).toBe(await repository.head());
-    expect(cloned).toMatchObject([{ restoredBytes: 0 }]);
+    expect(cloned).toMatchObject([{ seededBytes: 0 }]);
     expect(failed).toHaveLength(1);
     expect(await fsck(repository.mirrorIn(dataDir))).toEqual([]);
     expect((await read(service, repository.snapshot)).bytes.equals(bytes)).toBe(true);
@@ -143,11 +143,11 @@ test('A snapshot that is beyond a limit is not used for a mirror, and stays stor
   await scene.stored();
   await scene.storeInstead(() => withPacks(200_000));
   const { service, cloned, failed } = await scene.replica({ limits: { maxPackBytes: 150_000 } });
-  const before = await service.stat(repository.snapshot);
+  const before = await service.statStored(repository.snapshot);
   await scene.variant(service);
-  expect(cloned).toMatchObject([{ restoredBytes: 0 }]);
+  expect(cloned).toMatchObject([{ seededBytes: 0 }]);
   expect(failed).toMatchObject([{ error: { code: 'LIMIT_EXCEEDED' } }]);
-  expect(await service.stat(repository.snapshot)).toEqual(before);
+  expect(await service.statStored(repository.snapshot)).toEqual(before);
 });
 
 test('A snapshot that has only a part of what the upstream has now is not used for a mirror, and stays stored', async () => {
@@ -164,12 +164,12 @@ test('A snapshot that has only a part of what the upstream has now is not used f
     }),
   );
   const { service, cloned, failed, dataDir } = await scene.replica();
-  const before = await service.stat(repository.snapshot);
+  const before = await service.statStored(repository.snapshot);
   await scene.variant(service);
-  expect(cloned).toMatchObject([{ restoredBytes: 0 }]);
+  expect(cloned).toMatchObject([{ seededBytes: 0 }]);
   expect(failed).toHaveLength(1);
   expect(await fsck(repository.mirrorIn(dataDir))).toEqual([]);
-  expect(await service.stat(repository.snapshot)).toEqual(before);
+  expect(await service.statStored(repository.snapshot)).toEqual(before);
 });
 
 test('A snapshot whose packs are each within the limit is used for a mirror', async () => {
@@ -178,7 +178,7 @@ test('A snapshot whose packs are each within the limit is used for a mirror', as
   const { service, cloned, failed } = await scene.replica({ limits: { maxPackBytes: 150_000 } });
   await scene.variant(service);
   expect(failed).toEqual([]);
-  expect(cloned[0]?.restoredBytes).toBeGreaterThan(200_000);
+  expect(cloned[0]?.seededBytes).toBeGreaterThan(200_000);
 });
 
 test('A new snapshot replaces a damaged one at once, also without stale answers', async () => {
@@ -186,10 +186,10 @@ test('A new snapshot replaces a damaged one at once, also without stale answers'
   await scene.storeInstead((bytes) => flipped(bytes, bytes.indexOf('PACK') + 30));
   const commit = await push(repository.bare);
   const { service } = await scene.ownReplica({ freshness: { staleWhileRevalidate: 0, maxAge: 0 } });
-  const generations = counter(service, 'generationFinished');
+  const generations = counter(service, 'build done');
   expect((await read(service, repository.snapshot)).commit).toBe(commit);
-  expect((await service.stat(repository.snapshot))?.commit).toBe(commit);
-  await service.close({ running: 'wait' });
+  expect((await service.statStored(repository.snapshot))?.commit).toBe(commit);
+  await service.close({ drain: true });
   expect(generations()).toBe(1);
 });
 

@@ -37,12 +37,12 @@ test('A mirror of a stored snapshot fetches only the objects that the snapshot l
   const [event] = cloned;
   expect(event?.packBytes).toBeLessThan(2_000);
   expect(event?.objects).toBe(3);
-  expect(event?.restoredBytes).toBeGreaterThan(500_000);
+  expect(event?.seededBytes).toBeGreaterThan(500_000);
   expect(failed).toEqual([]);
   const mirror = repository.mirrorIn(dataDir);
   const refs = (where: string) => git(where, 'for-each-ref', '--format=%(refname) %(objectname)');
   expect(await refs(mirror)).toBe(await refs(repository.bare));
-  await service.close({ running: 'wait' });
+  await service.close({ drain: true });
   expect((await fsck(mirror)).filter((line) => !line.startsWith('dangling'))).toEqual([]);
   await expectNothingLeft(dataDir, repository.upstream);
 });
@@ -52,7 +52,7 @@ test('A commit that the upstream has dropped is not served from a mirror of an o
   await scene.stored();
   await git(repository.bare, 'update-ref', 'refs/heads/main', 'main~1');
   const { service, dataDir } = await scene.replica();
-  const consolidated = next(service, 'consolidated', repository.id);
+  const consolidated = next(service, 'repack done', repository.id);
   await scene.variant(service);
   await service.refresh(repository.id);
   await consolidated;
@@ -69,10 +69,10 @@ test.each<Fault>([
   await scene.stored();
   await push(repository.bare, { files: { 'new.txt': 'new\n' } });
   const { service } = await scene.replica({ freshness: { negativeCacheTtl: 0 } });
-  const before = await service.stat(repository.snapshot);
+  const before = await service.statStored(repository.snapshot);
   repository.upstream.fault(repository.path, fault);
   await expect(scene.variant(service)).rejects.toMatchObject({ code: 'UPSTREAM_INVALID' });
-  expect(await service.stat(repository.snapshot)).toEqual(before);
+  expect(await service.statStored(repository.snapshot)).toEqual(before);
 });
 
 describe('A store that stalls', () => {
@@ -114,10 +114,10 @@ describe('A store that stalls', () => {
       return opened && { ...opened, body };
     });
     expect((await scene.variant(service)).commit).toBe(await repository.head());
-    expect(cloned).toMatchObject([{ restoredBytes: 0 }]);
+    expect(cloned).toMatchObject([{ seededBytes: 0 }]);
     expect(failed).toMatchObject([{ error: { code: 'STORE_FAILED' } }]);
     expect(bodies).toMatchObject([{ destroyed: true }]);
-    await service.close({ running: 'wait' });
+    await service.close({ drain: true });
     await expectNothingLeft(dataDir, repository.upstream);
   });
 

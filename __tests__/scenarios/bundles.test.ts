@@ -172,7 +172,7 @@ describe('A stored bundle', () => {
   });
 
   test('is served for two hours, with all conditions of requests, and then built anew', async () => {
-    const generations = counter(app.router.service, 'generationStarted', repository.id);
+    const generations = counter(app.router.service, 'build started', repository.id);
     const now = Date.now();
     const clock = jest.spyOn(Date, 'now').mockReturnValue(now);
     const made = await bundle(base);
@@ -209,7 +209,7 @@ describe('A stored bundle', () => {
   });
 
   test('is built once for all concurrent requests', async () => {
-    const generations = counter(app.router.service, 'generationStarted', repository.id);
+    const generations = counter(app.router.service, 'build started', repository.id);
     const replies = await Promise.all(Array.from({ length: 20 }, () => bundle(base)));
     expect(
       new Set(replies.map(({ status, body }) => `${status} ${body.toString('hex')}`)).size,

@@ -1,11 +1,13 @@
 /**
  * @one-node-version
  */
+
 import { rmSync } from 'node:fs';
 import { MemoryStore, type SnapshotService } from '../../lib/index.js';
 import { startedThreads } from '../pack/started-threads.js';
 import { fakeDate, setDate } from '../support/fake-date.js';
 import { counter, next, read, renewed } from '../support/fresh-repository.js';
+import { listenOnce } from '../support/happenings.js';
 import { HeldLocks } from '../support/held-locks.js';
 import { ownRepository } from '../support/own-repository.js';
 import { buildSmall, push } from '../support/small-repositories.js';
@@ -37,7 +39,7 @@ describe('Checks that requests wait for', () => {
   const gateRefs = () => repository.upstream.gateRefs(repository.path);
   const gatePack = () => repository.upstream.gate(repository.path);
   const readIt = (service: SnapshotService) => read(service, repository.snapshot);
-  const announce = (service: SnapshotService) => service.pushed(repository.url);
+  const announce = (service: SnapshotService) => service.notifyPush(repository.url);
 
   test('are shared', async () => {
     const service = await primed(strict);
@@ -90,7 +92,7 @@ describe('An upstream that fails', () => {
   ] as const)('and %s takes no thread for each check', async (_what, fault, code, timeouts) => {
     const dataDir = await directory();
     const first = await primed(await repository.startService({ dataDir }));
-    await first.close({ running: 'wait' });
+    await first.close({ drain: true });
     repository.upstream.fault(repository.path, fault);
     const service = await repository.startService({ dataDir, timeouts });
     const fail = () => expect(service.refresh(repository.id)).rejects.toMatchObject({ code });
@@ -108,15 +110,15 @@ describe('Checks in the background', () => {
     const service = await primed(await repository.startService({ freshness }));
     await push(repository.bare);
     for (let i = 0; i < 20; i++) await read(service, repository.snapshot);
-    await service.close({ running: 'wait' });
+    await service.close({ drain: true });
     expect(asked()).toBe(0);
   });
 
   test.each([
-    ['', 'refreshed', () => {}],
+    ['', 'fetch done', () => {}],
     [
       ', also while the upstream is down',
-      'refreshFailed',
+      'fetch failed',
       () => repository.upstream.fault(repository.path, { kind: 'status', status: 500 }),
     ],
   ] as const)(
@@ -132,7 +134,7 @@ describe('Checks in the background', () => {
       await checked;
       for (let i = 0; i < 5; i++)
         expect((await read(service, repository.snapshot)).etag).toBe(etag);
-      await service.close({ running: 'wait' });
+      await service.close({ drain: true });
       expect(asked()).toBe(1);
     },
   );
@@ -151,7 +153,7 @@ describe('A new commit that a check has found', () => {
     await primed(service);
     const commit = await push(repository.bare);
     const put = jest.spyOn(store, 'put').mockRejectedValue(new Error('no space'));
-    const failed = next(service, 'storeFailed');
+    const failed = next(service, 'store failed');
     await expect(service.refresh(repository.id)).rejects.toMatchObject({ code: 'STORE_FAILED' });
     await failed;
     put.mockRestore();
@@ -176,12 +178,12 @@ describe('Services that share a store, but no mirror,', () => {
     const latest = await push(repository.bare);
     const b = await repository.startService({ store, freshness });
     await b.refresh(repository.id);
-    const generations = counter(a, 'generationFinished');
-    const questions = counter(a, 'refreshed');
+    const generations = counter(a, 'build done');
+    const questions = counter(a, 'fetch done');
     expect((await read(a, repository.snapshot)).commit).toBe(latest);
-    await a.close({ running: 'wait' });
+    await a.close({ drain: true });
     expect([generations(), questions()]).toEqual([0, 0]);
-    expect((await b.stat(repository.snapshot))?.commit).toBe(latest);
+    expect((await b.statStored(repository.snapshot))?.commit).toBe(latest);
   });
 
   test('build from a new clone if a check failed and the mirror was evicted then', async () => {
@@ -200,11 +202,11 @@ describe('Services that share a store, but no mirror,', () => {
     await next(a, 'miss');
     await read(b, repository.snapshot);
     const heal = repository.upstream.fault(repository.path, { kind: 'status', status: 500 });
-    a.events.once('refreshFailed', () => {
+    listenOnce(a, 'fetch failed', () => {
       rmSync(repository.mirrorIn(dataDir), { recursive: true });
       heal();
     });
-    const clones = counter(a, 'cloneFinished');
+    const clones = counter(a, 'clone done');
     locks.release();
     expect(await reading).toMatchObject({ commit });
     expect(clones()).toBe(1);

@@ -1,14 +1,11 @@
-import { EventEmitter, on, once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { buffer } from 'node:stream/consumers';
-import {
-  type LockRegistry,
-  MemoryLocks,
-  MemoryStore,
-  type SnapshotService,
-} from '../../lib/index.js';
+import { MemoryLocks, MemoryStore, type SnapshotService } from '../../lib/index.js';
+import type { LockRegistry } from '../../lib/locks/index.js';
 import { damagePack } from '../support/damage-pack.js';
 import { next } from '../support/fresh-repository.js';
+import { happened, happenings } from '../support/happenings.js';
 import { type HostApp, leftovers } from '../support/host-app.js';
 import { ownRepository } from '../support/own-repository.js';
 import { expectProblem } from '../support/problem.js';
@@ -44,9 +41,9 @@ function request(url = app.snapshotUrl(repository.path)): Promise<IncomingMessag
  */
 async function requestHalfCloned(): Promise<{ refused: Promise<unknown> }> {
   repository.upstream.gate(repository.path, 2 * MIB);
-  const progresses = on(app.router.service.events, 'cloneProgress');
+  const progresses = happenings(app.router.service, 'jobProgress');
   const refused = expectProblem(app.snapshotUrl(repository.path), 'CLOSED');
-  for await (const [{ progress }] of progresses) {
+  for await (const { progress } of progresses) {
     if (progress.kind === 'pack') break;
   }
   return { refused };
@@ -58,11 +55,11 @@ async function expectNothingLeft(): Promise<void> {
 }
 
 describe('Closing', () => {
-  test('with "wait" lets a snapshot be completed for its clients and stored for the next start', async () => {
+  test('with `drain` lets a snapshot be completed for its clients and stored for the next start', async () => {
     const gate = repository.upstream.gate(repository.path, 1000);
     const clients = [request(), request()];
     await gate.reached;
-    const closed = app.router.close({ running: 'wait' });
+    const closed = app.router.close({ drain: true });
     gate.release();
     const [a, b] = await Promise.all(clients.map(async (client) => buffer(await client)));
     await closed;
@@ -88,7 +85,7 @@ describe('Closing', () => {
   test('ends a generation, and the connections of its clients break', async () => {
     const threads = await threadCount();
     // The first frame goes out before the first event of the worker is worked off.
-    const started = once(app.router.service.events, 'generationStarted');
+    const started = happened(app.router.service, 'build started');
     const client = request();
     await started;
     await app.router.close();
@@ -100,14 +97,23 @@ describe('Closing', () => {
   });
 
   test('more than once is allowed', async () => {
-    await Promise.all([app.router.close(), app.router.close({ running: 'wait' })]);
+    await Promise.all([app.router.close(), app.router.close({ drain: true })]);
     await app.router.close();
   });
 
-  test('at once ends the builds that an earlier closing with "wait" waits for', async () => {
+  test('at once ends the builds that an earlier closing with `drain` waits for', async () => {
     const { refused } = await requestHalfCloned();
-    const waiting = app.router.close({ running: 'wait' });
+    const waiting = app.router.close({ drain: true });
     await Promise.all([app.router.close(), waiting]);
+    await refused;
+  });
+
+  test('with a signal ends the builds that it waits for when the signal aborts', async () => {
+    const { refused } = await requestHalfCloned();
+    const controller = new AbortController();
+    const closed = app.router.close({ drain: true, signal: controller.signal });
+    controller.abort();
+    await closed;
     await refused;
   });
 
@@ -121,7 +127,7 @@ describe('Closing', () => {
     const gate = repository.upstream.gate(repository.path, 1000);
     const answer = request();
     await gate.reached;
-    const closed = app.router.close({ running: 'wait' });
+    const closed = app.router.close({ drain: true });
     await expectProblem(app.snapshotUrl('org/other'), 'CLOSED');
     gate.release();
     await buffer(await answer);
@@ -153,7 +159,7 @@ describe('A client that comes after a generation, but before its lock is release
     await damagePack(app.dataDir);
     const locks = new SlowLocks();
     const service = await repository.startService({ locks, dataDir: app.dataDir });
-    await expect(read(service)).rejects.toMatchObject({ code: 'REPOSITORY_DAMAGED' });
+    await expect(read(service)).rejects.toMatchObject({ code: 'MIRROR_CORRUPTED' });
     await expectServed(service, locks, bytes);
   });
 });
@@ -191,10 +197,9 @@ test('The process lives until the service is closed, whatever the close waits fo
   const script = `
     import { createSnapshotService, MemoryStore } from ${JSON.stringify(library)};
     const store = new MemoryStore({ maxBytes: 1e9 });
-    // As threads that have been told to end, it does not keep the process alive.
-    store.close = () => new Promise((resolve) => setTimeout(resolve, 10).unref());
+    // The start waits for this. As threads that have been told to end, it does not keep the process alive.
+    store.stat = () => new Promise((resolve) => setTimeout(resolve, 10).unref());
     const service = createSnapshotService({ dataDir: process.argv[1], hosts: ['git.test'], store });
-    await service.started;
     await service.close();
     process.stdout.write('closed');
   `;

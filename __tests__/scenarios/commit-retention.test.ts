@@ -49,7 +49,7 @@ describe.each(STALE_FOR)('With staleWhileRevalidate %d, a commit that was pushed
     repository.upstream.fault(repository.path, { kind: 'status', status: 503 });
     fakeDate(defer, RETENTION);
     for (let i = 0; i < 2; i++) {
-      const failed = next(service, 'refreshFailed', repository.id);
+      const failed = next(service, 'fetch failed', repository.id);
       expect((await read(service, id)).source).toBe('store');
       await failed;
     }

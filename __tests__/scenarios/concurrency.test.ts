@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { MemoryStore } from '../../lib/index.js';
 import { counter } from '../support/fresh-repository.js';
+import { happened } from '../support/happenings.js';
 import { holdWrites } from '../support/held-writes.js';
 import { HOST, type HostApp, leftovers, startHostApp } from '../support/host-app.js';
 import { ownRepository } from '../support/own-repository.js';
@@ -38,7 +39,7 @@ beforeEach(async () => {
 test('Concurrent cold requests share one clone and one generation, while a hit elsewhere is answered', async () => {
   const { upstream, path } = repository;
   await stored(OTHER);
-  const generations = counter(app.router.service, 'generationStarted');
+  const generations = counter(app.router.service, 'build started');
   const gate = upstream.gate(path, 1000);
   const clients = Array.from({ length: CLIENTS }, () => request(path).then(digest));
   await gate.reached;
@@ -74,7 +75,7 @@ test('Clients that leave do not disturb the others, even if the first one leaves
 test('A snapshot whose clients have all left is completed and stored', async () => {
   const { upstream, path } = repository;
   const gate = upstream.gate(path, 1000);
-  const finished = once(app.router.service.events, 'generationFinished');
+  const finished = happened(app.router.service, 'build done');
   const only = get(app.snapshotUrl(path));
   only.on('error', () => {});
   await gate.reached;
@@ -102,7 +103,7 @@ test('A client gets the whole body even if it is stored and deleted while the cl
   const whole = await digest(await request(LARGE, own));
   await service.delete(defaultSnapshot(at(LARGE)));
   expect(await digest(slow)).toBe(whole);
-  await own.router.close({ running: 'wait' });
+  await own.router.close({ drain: true });
   expect(await leftovers(own.dataDir)).toEqual([]);
 });
 
@@ -129,7 +130,7 @@ test('As many clones as allowed run at once, and the others wait for their turn'
   const gate = upstream.gate(path, 1000);
   const first = request(path, limited).then(digest);
   await gate.reached;
-  const missed = once(limited.router.service.events, 'miss');
+  const missed = happened(limited.router.service, 'miss');
   const second = request(OTHER, limited).then(digest);
   await missed;
   // A later request for a stored snapshot is served meanwhile.
@@ -170,7 +171,7 @@ test('Two routers in one process and on one directory work independently', async
   expect(a).toBe(b);
   await other.close();
   expect(await digest(await request(path, one))).toBe(a);
-  await one.router.close({ running: 'wait' });
+  await one.router.close({ drain: true });
   expect(await leftovers(one.dataDir)).toEqual([]);
 });
 

@@ -92,13 +92,13 @@ async function tidied(): Promise<void> {
 function phaseAfter(event: string | undefined): Phase {
   switch (event) {
     case 'miss':
-    case 'cloneStarted':
-    case 'cloneProgress':
+    case 'clone started':
+    case 'jobProgress':
       return 'clone';
-    case 'cloneFinished':
-    case 'generationStarted':
+    case 'clone done':
+    case 'build started':
       return 'generation';
-    case 'generationFinished':
+    case 'build done':
     case 'storing':
     case 'written':
       return 'store';
@@ -177,12 +177,12 @@ function chooseKills(random: SeededRandom): Kill[] {
     ...repeat(few, () => atOffset(random.below(NOISE_BYTES))),
     ...repeat(few, () => {
       const nth = 1 + random.below(NOISE_BYTES >> 20);
-      return atEvent({ at: 'cloneProgress', nth }, { phase: 'clone', leaves: true });
+      return atEvent({ at: 'jobProgress', nth }, { phase: 'clone', leaves: true });
     }),
     ...repeat(few, () => afterPack(turns())),
-    atEvent({ at: 'generationStarted' }, { phase: 'generation', leaves: true }),
-    ...repeat(few, () => atEvent({ at: 'generationStarted', turns: turns() }, {})),
-    ...repeat(many, () => atEvent({ at: 'generationFinished', turns: turns() }, {})),
+    atEvent({ at: 'build started' }, { phase: 'generation' }),
+    ...repeat(few, () => atEvent({ at: 'build started', turns: turns() }, {})),
+    ...repeat(many, () => atEvent({ at: 'build done', turns: turns() }, {})),
     atEvent({ at: 'storing' }, { phase: 'store', leaves: true }),
     ...repeat(few, () => atEvent({ at: 'storing', turns: random.below(100) }, {})),
     ...repeat(few, () => {

@@ -151,7 +151,7 @@ test('Without trustFileTimes, a snapshot does not set core.checkStat', async () 
 
 test('A service that has closed leaves nothing unfinished behind', async () => {
   await restored('org/small');
-  await app.router.close({ running: 'wait' });
+  await app.router.close({ drain: true });
   expect(await leftovers(app.dataDir)).toEqual([]);
 });
 

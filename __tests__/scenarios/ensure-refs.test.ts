@@ -364,7 +364,7 @@ test.each([
   ]);
   expect(await ensure({ commits: [await tip()] })).toMatchObject({ fetched: false });
   const [status] = await app.router.service
-    .repositories()
+    .listRepositories()
     .then((all) => all.filter((each) => each.repository.path === path));
   expect(status?.repository).toEqual({ host: HOST, path });
   expect(requests()).toEqual([1, 1]);

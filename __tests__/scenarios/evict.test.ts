@@ -25,21 +25,21 @@ beforeAll(async () => {
 
 const hasMirror = () => existsSync(repository.mirrorIn(app.dataDir));
 const status = async () =>
-  (await service.repositories()).filter((each) => each.repository.path === repository.path);
+  (await service.listRepositories()).filter((each) => each.repository.path === repository.path);
 
 test('Evicting a repository removes its mirror and all stored artifacts, and the next request clones it again', async () => {
   const old = await read(service, repository.snapshot);
   await read(service, { ...repository.snapshot, depth: 1 });
   const evicted = next(service, 'mirrorEvicted', repository.id);
-  await service.evict(repository.id);
-  expect((await evicted)[0].bytes).toBeGreaterThan(0);
+  await service.purge(repository.id);
+  expect((await evicted).bytes).toBeGreaterThan(0);
   expect(hasMirror()).toBe(false);
-  expect(await service.stat(repository.snapshot)).toBeUndefined();
-  expect(await service.stat({ ...repository.snapshot, depth: 1 })).toBeUndefined();
+  expect(await service.statStored(repository.snapshot)).toBeUndefined();
+  expect(await service.statStored({ ...repository.snapshot, depth: 1 })).toBeUndefined();
   expect(await status()).toEqual([]);
-  expect(await service.pushed(repository.url)).toBe(false);
+  expect(await service.notifyPush(repository.url)).toBe(false);
 
-  const clones = counter(service, 'cloneFinished', repository.id);
+  const clones = counter(service, 'clone done', repository.id);
   expect(await read(service, repository.snapshot)).toEqual(old);
   expect(clones()).toBe(1);
 });
@@ -51,10 +51,10 @@ test('Evicting a repository removes what is stored for replicas with the same lo
   await read(service, repository.snapshot);
   const key = checkKey(repository.id);
   const answered = locks.next('released', key);
-  await service.pushed(repository.url);
+  await service.notifyPush(repository.url);
   await answered;
   expect(await store.stat(key)).toBeDefined();
-  await service.evict(repository.id);
+  await service.purge(repository.id);
   expect(await store.list().next()).toMatchObject({ done: true });
 });
 
@@ -68,17 +68,17 @@ test.each([{ depth: 1 }, { ref: 'v1.0.0' }])(
 );
 
 test('Evicting a repository that is not there does nothing', async () => {
-  await service.evict(repository.id);
+  await service.purge(repository.id);
   expect(repository.upstream.infoRefs(repository.path)).toBe(0);
 });
 
 test('Evicting a repository removes a mirror that another service has made since the start', async () => {
-  await service.started;
+  await service.ready();
   const other = await repository.startService({ dataDir: app.dataDir });
   await read(other, repository.snapshot);
-  await other.close({ running: 'wait' });
+  await other.close({ drain: true });
   expect(hasMirror()).toBe(true);
-  await service.evict(repository.id);
+  await service.purge(repository.id);
   expect(hasMirror()).toBe(false);
 });
 
@@ -86,14 +86,14 @@ test('An eviction waits for a clone and the snapshot that is built from it', asy
   const gate = repository.upstream.gate(repository.path, 20);
   const reading = read(service, repository.snapshot);
   await gate.reached;
-  const clones = counter(service, 'cloneStarted', repository.id);
-  const evicting = service.evict(repository.id);
+  const clones = counter(service, 'clone started', repository.id);
+  const evicting = service.purge(repository.id);
   gate.release();
   expect((await reading).commit).toBe(await repository.head());
   await evicting;
   expect(clones()).toBe(0);
   expect(hasMirror()).toBe(false);
-  expect(await service.stat(repository.snapshot)).toBeUndefined();
+  expect(await service.statStored(repository.snapshot)).toBeUndefined();
 });
 
 test('An eviction waits for a fetch', async () => {
@@ -102,10 +102,10 @@ test('An eviction waits for a fetch', async () => {
   const gate = repository.upstream.gate(repository.path, 20);
   const refreshing = service.refresh(repository.id);
   await gate.reached;
-  const evicting = service.evict(repository.id);
+  const evicting = service.purge(repository.id);
   gate.release();
   await Promise.all([refreshing, evicting]);
-  await service.evict(repository.id);
+  await service.purge(repository.id);
   expect(hasMirror()).toBe(false);
   expect((await read(service, repository.snapshot)).commit).toBe(commit);
 });
@@ -132,17 +132,17 @@ test('An eviction has its turn even if later requests want the mirror before it 
   const reached = once(store.gates, 'reached depth=1');
   const first = read(service, { ...repository.snapshot, depth: 1 });
   await reached;
-  const evicting = service.evict(repository.id);
+  const evicting = service.purge(repository.id);
   store.gates.once('reached depth=2', async () => {
     await evicting;
     store.gates.emit('open depth=2');
   });
-  const clones = counter(service, 'cloneStarted', repository.id);
+  const clones = counter(service, 'clone started', repository.id);
   const second = read(service, { ...repository.snapshot, depth: 2 });
   await next(service, 'miss');
   store.gates.emit('open depth=1');
   await Promise.all([evicting, first, second]);
-  await service.close({ running: 'wait' });
+  await service.close({ drain: true });
   expect(clones()).toBe(1);
 });
 
@@ -156,7 +156,7 @@ test.each(['gone', '0'.repeat(40)])(
     const { discardIfDamaged } = MirrorManager.prototype;
     const finding = jest.spyOn(MirrorManager.prototype, 'discardIfDamaged');
     finding.mockImplementation(function (this: MirrorManager, ...about) {
-      evictions.push(service.evict(repository.id));
+      evictions.push(service.purge(repository.id));
       return discardIfDamaged.apply(this, about);
     });
     repository.defer(() => finding.mockRestore());
@@ -174,7 +174,7 @@ test('An eviction ends when the service is closed', async () => {
   const reading = read(service, repository.snapshot);
   await gate.reached;
   const outcomes = await Promise.allSettled([
-    service.evict(repository.id),
+    service.purge(repository.id),
     reading,
     service.close(),
   ]);
@@ -188,15 +188,15 @@ test('An eviction by one service fails no request to another one', async () => {
   const a = await repository.startService({ dataDir });
   const b = await repository.startService({ dataDir });
   const whole = await read(a, repository.snapshot);
-  await b.started;
+  await b.ready();
   for (let i = 0; i < rounds(5, 50); i++) {
     const readings = Array.from(
       { length: 4 },
       async (_, depth) => (await read(b, { ...repository.snapshot, depth: depth + 1 })).commit,
     );
-    const [commits] = await Promise.all([Promise.all(readings), a.evict(repository.id)]);
+    const [commits] = await Promise.all([Promise.all(readings), a.purge(repository.id)]);
     expect(new Set(commits)).toEqual(new Set([whole.commit]));
   }
-  await Promise.all([a.close({ running: 'wait' }), b.close({ running: 'wait' })]);
+  await Promise.all([a.close({ drain: true }), b.close({ drain: true })]);
   await expectNothingLeft(dataDir, repository.upstream);
 });

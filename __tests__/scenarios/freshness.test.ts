@@ -93,7 +93,7 @@ describe('After', () => {
     const old = await read(strict, defaultSnapshot(shared.id));
     await change(shared.bare);
     const refs = await refsOfUpstream(shared);
-    const checked = next(swr, 'refreshed');
+    const checked = next(swr, 'fetch done');
     expect((await read(swr, defaultSnapshot(shared.id))).commit).toBe(old.commit);
     const [fresh, other] = await Promise.all(
       [strict, withoutMirror].map((s) => read(s, defaultSnapshot(shared.id))),
@@ -104,7 +104,7 @@ describe('After', () => {
     }
     await checked;
     await untilStored(swr, defaultSnapshot(shared.id), async () => {
-      const [status] = await swr.repositories();
+      const [status] = await swr.listRepositories();
       return status?.isCurrent === true;
     });
     const later = await read(swr, defaultSnapshot(shared.id));
@@ -138,14 +138,16 @@ test.each([NEVER, 0])(
     const expectNoQuestion = async (service: SnapshotService) => {
       for (let i = 0; i < 3; i++) {
         expect(await read(service, repository.snapshot)).toEqual({ ...old, source: 'store' });
-        expect((await service.current(repository.snapshot))?.etag).toBe(old.etag);
+        expect((await service.statStored(repository.snapshot, { revalidate: true }))?.etag).toBe(
+          old.etag,
+        );
       }
-      await service.close({ running: 'wait' });
+      await service.close({ drain: true });
       expect(repository.upstream.infoRefs(repository.path)).toBe(questions);
     };
     await expectNoQuestion(first);
     const second = await repository.startService(options);
-    await second.started;
+    await second.ready();
     await expectNoQuestion(second);
   },
 );
@@ -172,13 +174,13 @@ describe('When clients come back after a pause, the first one', () => {
     expect((await read(service, repository.snapshot)).commit).toBe(commit);
   });
 
-  test.each(['get', 'current'] as const)('waits for a check after that: %s', async (method) => {
+  test.each(['get', 'statStored'] as const)('waits for a check after that: %s', async (method) => {
     const { service, old } = await pause(25 * HOUR);
     const questions = repository.upstream.infoRefs(repository.path);
     const answer =
       method === 'get'
         ? await read(service, repository.snapshot)
-        : await service.current(repository.snapshot);
+        : await service.statStored(repository.snapshot, { revalidate: true });
     expect(answer?.etag).toBe(old.etag);
     expect(repository.upstream.infoRefs(repository.path)).toBe(questions + 1);
   });
@@ -186,7 +188,7 @@ describe('When clients come back after a pause, the first one', () => {
   test('gets a new snapshot after that if refs have moved', async () => {
     const { service } = await pause(25 * HOUR);
     const commit = await push(repository.bare);
-    expect(await service.current(repository.snapshot)).toBeUndefined();
+    expect(await service.statStored(repository.snapshot, { revalidate: true })).toBeUndefined();
     expect((await read(service, repository.snapshot)).commit).toBe(commit);
   });
 
@@ -197,9 +199,9 @@ describe('When clients come back after a pause, the first one', () => {
     });
     const old = await read(service, repository.snapshot);
     const commit = await push(repository.bare);
-    const refreshed = next(service, 'refreshed', repository.id);
+    const refreshed = next(service, 'fetch done', repository.id);
     fakeDate(defer, MINUTE);
-    await service.pushed(repository.url);
+    await service.notifyPush(repository.url);
     await refreshed;
     const questions = repository.upstream.infoRefs(repository.path);
     expect((await read(service, repository.snapshot)).commit).toBe(old.commit);
@@ -223,8 +225,8 @@ describe('A check of an unchanged repository', () => {
 
   async function expectUnchanged(service: SnapshotService, old: ReadArtifact): Promise<void> {
     const before = asked().length;
-    const generations = counter(service, 'generationStarted', repository.id);
-    const clones = counter(service, 'cloneStarted', repository.id);
+    const generations = counter(service, 'build started', repository.id);
+    const clones = counter(service, 'clone started', repository.id);
     for (let i = 1; i <= 3; i++) {
       expect(await read(service, repository.snapshot)).toEqual({ ...old, source: 'store' });
       expect(await service.refresh(repository.id)).toMatchObject({ etag: old.etag });
@@ -259,9 +261,9 @@ describe('A check of an unchanged repository', () => {
     const options = { freshness: STRICT, dataDir: await directory() };
     const first = await repository.startService(options);
     const old = await read(first, repository.snapshot);
-    await first.close({ running: 'wait' });
+    await first.close({ drain: true });
     const service = await repository.startService(options);
-    await service.started;
+    await service.ready();
     await expectUnchanged(service, old);
   });
 });
@@ -296,7 +298,7 @@ describe('A clock that is set back', () => {
     const freshness = { staleWhileRevalidate: 0, maxAge: HOUR } as const;
     const first = await repository.startService({ freshness, dataDir });
     await read(first, repository.snapshot);
-    await first.close({ running: 'wait' });
+    await first.close({ drain: true });
     await rm(join(dataDir, 'mirrors'), { recursive: true });
     setDate(defer, -HOUR);
     const service = await repository.startService({ freshness, dataDir });
@@ -316,7 +318,7 @@ describe('A clock that is set back', () => {
   ])('stops no check that is made %s in the background', async (_what, start) => {
     const service = await start();
     await read(service, repository.snapshot);
-    const refreshed = next(service, 'refreshed', repository.id);
+    const refreshed = next(service, 'fetch done', repository.id);
     await read(service, repository.snapshot);
     await refreshed;
     setDate(defer, -HOUR);

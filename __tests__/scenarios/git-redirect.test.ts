@@ -2,6 +2,7 @@
  * @one-node-version
  */
 import { join } from 'node:path';
+import type { Authorize } from '../../lib/index.js';
 import { HOST } from '../support/host-app.js';
 import { ownRepository } from '../support/own-repository.js';
 import { execute, git } from '../support/run.js';
@@ -11,7 +12,10 @@ const repository = ownRepository(buildSmall);
 const { directory, startApp } = repository;
 
 /** Settings by which git asks the app for what is at `HOST`. */
-async function insteadOf(redirectGit: boolean, authorize = () => true): Promise<string[]> {
+async function insteadOf(
+  redirectGit: boolean,
+  authorize: Authorize = () => true,
+): Promise<string[]> {
   const app = await startApp({ redirectGit, authorize });
   return ['-c', `url.${app.url}/git/${HOST}/.insteadOf=https://${HOST}/`];
 }
@@ -34,6 +38,17 @@ test('With `redirectGit`, what may not be seen is refused', async () => {
   const { code, stderr } = await execute('git', [...settings, 'ls-remote', url()]);
   expect(code).not.toBe(0);
   expect(stderr).toContain('403');
+});
+
+test('With `redirectGit`, authorize can let git pass and ask everybody else for credentials', async () => {
+  const settings = await insteadOf(
+    true,
+    (_req, _repository, { artifact }) =>
+      artifact === 'git' || { status: 401, challenge: 'Basic realm="snapshots"' },
+  );
+  const target = join(await directory(), 'clone');
+  await git('.', ...settings, 'clone', '--quiet', url(), target);
+  expect(await git(target, 'rev-parse', 'HEAD')).toBe(await repository.head());
 });
 
 test('Without it, git is left to the host app', async () => {

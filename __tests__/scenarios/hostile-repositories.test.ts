@@ -14,6 +14,7 @@ import { damagePack } from '../support/damage-pack.js';
 import { makeDelta } from '../support/delta.js';
 import type { AdvertisedRefs } from '../support/faults.js';
 import { fsck } from '../support/fsck.js';
+import { listen } from '../support/happenings.js';
 import { HOST, type HostApp } from '../support/host-app.js';
 import { makePack, type PackEntry } from '../support/hostile-pack.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
@@ -79,7 +80,7 @@ describe('A repository with refs that git refuses', () => {
     const head = objects.soundCommit();
     serve(objects.pack(head, make(objects, head)));
     await expectProblem(app.snapshotUrl(repository.path), 'UPSTREAM_INVALID');
-    expect(await app.router.service.stat(repository.snapshot)).toBeUndefined();
+    expect(await app.router.service.statStored(repository.snapshot)).toBeUndefined();
     expect(await gitClones()).toBe(false);
   });
 });
@@ -317,7 +318,7 @@ describe('A mirror that was damaged on disk', () => {
     const own = await repository.startApp();
     const { service } = own.router;
     const broken: string[] = [];
-    service.events.on('mirrorBroken', ({ error }) => broken.push(error.code));
+    listen(service, 'mirrorCorrupted', ({ error }) => broken.push(error.code));
     const url = own.snapshotUrl(path);
     const whole = await expectServed(url);
 
@@ -331,17 +332,17 @@ describe('A mirror that was damaged on disk', () => {
       expect(status).toBe(200);
       expect(size).toBeGreaterThan(0);
       expect(code).not.toBe(0);
-      expect(await service.stat(defaultSnapshot(id))).toBeUndefined();
+      expect(await service.statStored(defaultSnapshot(id))).toBeUndefined();
 
       expect((await expectServed(url)).equals(whole)).toBe(true);
     }
-    expect(broken).toEqual(['REPOSITORY_DAMAGED', 'REPOSITORY_DAMAGED']);
-    await own.router.close({ running: 'wait' });
+    expect(broken).toEqual(['MIRROR_CORRUPTED', 'MIRROR_CORRUPTED']);
+    await own.router.close({ drain: true });
     await expectNothingLeft(own.dataDir, repository.upstream);
   });
 });
 
 test('Hostile repositories leave nothing unfinished behind', async () => {
-  await app.router.close({ running: 'wait' });
+  await app.router.close({ drain: true });
   await expectNothingLeft(app.dataDir, repository.upstream);
 });

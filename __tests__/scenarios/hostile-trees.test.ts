@@ -2,11 +2,13 @@
  * @needs bash curl tar zstd
  * @one-node-version
  */
+
 import { join } from 'node:path';
 import type { SnapshotErrorCode } from '../../lib/index.js';
 import { cloneWithGit, extract } from '../support/clone.js';
 import { expectSameCheckout } from '../support/compare.js';
 import { type HandMadeEntry, packOfTree } from '../support/hand-made-tree.js';
+import { listen } from '../support/happenings.js';
 import type { HostApp } from '../support/host-app.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
 import { ObjectList } from '../support/object-list.js';
@@ -50,7 +52,7 @@ async function gitClones(): Promise<boolean> {
 
 async function expectRefused(code: SnapshotErrorCode): Promise<void> {
   await expectProblem(app.snapshotUrl(repository.path), code);
-  expect(await app.router.service.stat(repository.snapshot)).toBeUndefined();
+  expect(await app.router.service.statStored(repository.snapshot)).toBeUndefined();
 }
 
 const file = (name: string, mode = '100644'): HandMadeEntry => [mode, name, 'content\n'];
@@ -210,7 +212,7 @@ describe('A file whose object is no blob', () => {
       serve(objects.pack(objects.commit(tree)));
       const response = await fetch(app.snapshotUrl(repository.path));
       await expect(response.arrayBuffer()).rejects.toThrow('terminated');
-      expect(await app.router.service.stat(repository.snapshot)).toBeUndefined();
+      expect(await app.router.service.statStored(repository.snapshot)).toBeUndefined();
       expect(await gitClones()).toBe(false);
     },
   );
@@ -227,7 +229,7 @@ describe('A tree whose .gitattributes would take minutes to match', () => {
       freshness: { maxAge: 0, checkInterval: 0, negativeCacheTtl: 3_600_000 },
     });
     let generations = 0;
-    router.service.events.on('generationStarted', () => generations++);
+    listen(router.service, 'build started', () => generations++);
     for (let request = 0; request < 3; request++) {
       await expectProblem(snapshotUrl(repository.path), 'LIMIT_EXCEEDED');
     }
@@ -239,6 +241,6 @@ describe('A tree whose .gitattributes would take minutes to match', () => {
 });
 
 test('Trees, whatever they are like, leave nothing unfinished behind', async () => {
-  await app.router.close({ running: 'wait' });
+  await app.router.close({ drain: true });
   await expectNothingLeft(app.dataDir, repository.upstream);
 });

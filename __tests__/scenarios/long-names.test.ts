@@ -27,7 +27,7 @@ test.each([
     const answer = await fetch(url);
     expect(answer.status).toBe(200);
     await answer.arrayBuffer();
-    await app.router.service.stat(repository.snapshot);
+    await app.router.service.statStored(repository.snapshot);
     expect((await fetch(url, { method: 'HEAD' })).status).toBe(200);
   },
 );

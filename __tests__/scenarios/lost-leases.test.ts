@@ -5,13 +5,12 @@ import { artifactKey } from '../../lib/artifact/key.js';
 import { restoreSnapshot } from '../../lib/client/index.js';
 import {
   FileSystemStore,
-  type LockRegistry,
   MemoryStore,
-  type PutOptions,
-  type SnapshotEvents,
   type SnapshotService,
   TieredStore,
 } from '../../lib/index.js';
+import type { LockRegistry } from '../../lib/locks/index.js';
+import type { PutOptions } from '../../lib/stores/index.js';
 import { rounds, seedOf } from '../support/effort.js';
 import {
   counter,
@@ -21,6 +20,7 @@ import {
   readAtOnce,
 } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
+import { type Happening, listenOnce } from '../support/happenings.js';
 import { Hold } from '../support/hold.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
 import { SeededRandom, seededBytes } from '../support/random.js';
@@ -51,15 +51,15 @@ describe('A lease that is lost', () => {
   test('during the clone does not end it, and the snapshot is stored', async () => {
     const service = await start();
     const acquisitions = locks.acquisitions(key);
-    const failures = counter(service, 'generationFailed');
+    const failures = counter(service, 'build failed');
     const gate = repository.upstream.gate(repository.path);
     const reading = read(service, repository.snapshot);
     await gate.reached;
     await locks.lose(key);
     gate.release();
     const { source, commit } = await reading;
-    expect([source, commit]).toEqual(['generation', await repository.head()]);
-    expect((await service.stat(repository.snapshot))?.commit).toBe(commit);
+    expect([source, commit]).toEqual(['build', await repository.head()]);
+    expect((await service.statStored(repository.snapshot))?.commit).toBe(commit);
     expect([acquisitions(), failures()]).toEqual([1, 0]);
   });
 
@@ -68,12 +68,12 @@ describe('A lease that is lost', () => {
     await push(repository.bare, { files: { 'noise.bin': seededBytes('noise', 3 << 20) } });
     const service = await start();
     const { body, source } = await service.get(repository.snapshot);
-    expect(source).toBe('generation');
+    expect(source).toBe('build');
     await locks.lose(key);
     const bytes = await buffer(body);
     const stored = await read(service, repository.snapshot);
     expect([stored.source, stored.bytes.equals(bytes)]).toEqual(['store', true]);
-    await service.close({ running: 'wait' });
+    await service.close({ drain: true });
   });
 
   test('lets another replica do the same work meanwhile, and both serve the same', async () => {
@@ -88,7 +88,7 @@ describe('A lease that is lost', () => {
     gate.release();
     const [a, b] = await Promise.all([first, second]);
     expect(a.bytes.equals(b.bytes)).toBe(true);
-    await Promise.all([one, two].map((service) => service.close({ running: 'wait' })));
+    await Promise.all([one, two].map((service) => service.close({ drain: true })));
     await expectNothingLeft(repository.dataDir, repository.upstream);
   });
 
@@ -110,8 +110,8 @@ describe('A lease that is lost', () => {
       expect((await fast.refresh(repository.id)).commit).toBe(commit);
       plain.hold.release();
       await old;
-      await slow.close({ running: 'wait' });
-      expect((await fast.stat(repository.snapshot))?.commit).toBe(commit);
+      await slow.close({ drain: true });
+      expect((await fast.statStored(repository.snapshot))?.commit).toBe(commit);
     },
   );
 
@@ -119,7 +119,7 @@ describe('A lease that is lost', () => {
     const shared = new HeldStore({ directory: await directory() });
     const slow = repository.start({ locks, store: shared });
     // After the last byte is sent, and before the snapshot is stored.
-    slow.events.once('generationFinished', () => {
+    listenOnce(slow, 'build done', () => {
       shared.hold.isOn = true;
     });
     const old = read(slow, repository.snapshot);
@@ -131,19 +131,19 @@ describe('A lease that is lost', () => {
     expect((await fast.refresh(repository.id)).commit).toBe(commit);
     shared.hold.release();
     await old;
-    await slow.close({ running: 'wait' });
-    expect((await fast.stat(repository.snapshot))?.commit).toBe(commit);
+    await slow.close({ drain: true });
+    expect((await fast.statStored(repository.snapshot))?.commit).toBe(commit);
   });
 });
 
 /** When a lease is lost: as soon as it was taken, or at one of these events. */
 const MOMENTS = [
   'at once',
-  'cloneStarted',
-  'cloneFinished',
-  'generationStarted',
-  'generationFinished',
-] as const satisfies readonly (keyof SnapshotEvents | 'at once')[];
+  'clone started',
+  'clone done',
+  'build started',
+  'build done',
+] as const satisfies readonly (Happening | 'at once')[];
 
 test('200 clients get what they ask for while every second lease is lost', async () => {
   const random = new SeededRandom(seedOf('lost leases'));
@@ -160,7 +160,7 @@ test('200 clients get what they ask for while every second lease is lost', async
     const lose = () => void locks.lose(held).then((isLost) => isLost && lost++);
     const moment = random.pick(MOMENTS);
     if (moment === 'at once') lose();
-    else for (const { router } of apps) router.service.events.once(moment, lose);
+    else for (const { router } of apps) listenOnce(router.service, moment, lose);
   });
   const digests = new Map(paths.map((path) => [path, new Set<string>()]));
   const clients = Array.from({ length: 20 * paths.length }, async (_, i) => {

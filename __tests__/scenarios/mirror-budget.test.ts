@@ -22,9 +22,9 @@ beforeAll(async () => {
   const { router, dataDir } = await repository.startSharedApp();
   template = dataDir;
   for (const name of NAMES) await read(router.service, defaultSnapshot(id(name)));
-  const [status] = await router.service.repositories();
+  const [status] = await router.service.listRepositories();
   bytes = status?.mirror?.bytes ?? 0;
-  await router.service.close({ running: 'wait' });
+  await router.service.close({ drain: true });
 });
 
 beforeEach(async () => {
@@ -57,30 +57,30 @@ async function fill(order: readonly string[]): Promise<void> {
 
 test('A start evicts the least recently used mirrors', async () => {
   await fill(['org/c', 'org/a', 'org/b']);
-  await (await start({ budgets: { maxMirrorBytes: 2 * bytes } })).started;
+  await (await start({ budgets: { maxMirrorBytes: 2 * bytes } })).ready();
   expect(await kept()).toEqual(['org/a', 'org/b']);
 });
 
 test('A request for a stored snapshot counts as a use of its mirror, also at the next start', async () => {
   await fill(['org/c', 'org/a', 'org/b']);
   const second = await start({ freshness: { maxAge: 0x7fff_ffff } });
-  await second.started;
+  await second.ready();
   await read(second, defaultSnapshot(id('org/c')));
-  await second.close({ running: 'wait' });
-  await (await start({ budgets: { maxMirrorBytes: bytes } })).started;
+  await second.close({ drain: true });
+  await (await start({ budgets: { maxMirrorBytes: bytes } })).ready();
   expect(await kept()).toEqual(['org/c']);
 });
 
 test('A clone beyond the budget evicts the least recently used mirror', async () => {
   await fill(['org/c', 'org/a']);
   const service = await start({ budgets: { maxMirrorBytes: 2 * bytes } });
-  await service.started;
+  await service.ready();
   // The copied data directory has its snapshot.
   await service.delete(defaultSnapshot(id('org/b')));
   const evicted = next(service, 'mirrorEvicted');
   await read(service, defaultSnapshot(id('org/b')));
-  expect(await evicted).toEqual([{ repository: id('org/c'), bytes }]);
-  await service.close({ running: 'wait' });
+  expect(await evicted).toEqual({ repository: id('org/c'), bytes, reason: 'budget' });
+  await service.close({ drain: true });
   expect(await kept()).toEqual(['org/a', 'org/b']);
 });
 
@@ -92,7 +92,7 @@ test('A mirror in use is evicted only after its use', async () => {
   await Promise.all(['org/b', 'org/c'].map((name) => read(service, defaultSnapshot(id(name)))));
   gate.release();
   expect((await reading).bytes.length).toBeGreaterThan(0);
-  await service.close({ running: 'wait' });
+  await service.close({ drain: true });
   expect(await kept()).toEqual([]);
 });
 
@@ -103,6 +103,6 @@ test('With a budget of 0, each generation still has its mirror', async () => {
   );
   const commits = (await Promise.all(all)).map(({ commit }) => commit);
   expect(new Set(commits).size).toBe(1);
-  await service.close({ running: 'wait' });
+  await service.close({ drain: true });
   expect(await readdir(join(dataDir, 'mirrors'))).toEqual([]);
 });

@@ -74,14 +74,14 @@ describe('A large clone', () => {
     const lacking = history('blob');
     makeLarge(lacking.objects);
     serve(lacking);
-    const broken = next(service, 'mirrorBroken', repository.id);
+    const broken = next(service, 'mirrorCorrupted', repository.id);
     const evicted = next(service, 'evicted', repository.id);
     await read(service, repository.snapshot);
-    expect((await broken)[0].error.code).toBe('UPSTREAM_INVALID');
+    expect((await broken).error.code).toBe('UPSTREAM_INVALID');
     await evicted;
     serve(history());
-    expect(await service.stat(repository.snapshot)).toBeUndefined();
-    expect((await read(service, repository.snapshot)).source).toBe('generation');
+    expect(await service.statStored(repository.snapshot)).toBeUndefined();
+    expect((await read(service, repository.snapshot)).source).toBe('build');
     expect(await fsck(mirror())).toEqual([]);
   });
 
@@ -92,7 +92,7 @@ describe('A large clone', () => {
     makeLarge(lacking.objects);
     serve(lacking);
     const evicted = next(service, 'evicted', repository.id);
-    const clones = counter(service, 'cloneStarted', repository.id);
+    const clones = counter(service, 'clone started', repository.id);
     await read(service, repository.snapshot);
     await evicted;
     const failure = { code: 'UPSTREAM_INVALID', retryAfter: expect.any(Number) };
@@ -103,7 +103,7 @@ describe('A large clone', () => {
   });
 
   test('that is complete is marked as connected at the next fetch', async () => {
-    const broken = counter(service, 'mirrorBroken', repository.id);
+    const broken = counter(service, 'mirrorCorrupted', repository.id);
     const { objects, head } = history();
     makeLarge(objects);
     serve({ objects, head });
@@ -119,14 +119,14 @@ describe('A large clone', () => {
     const mirror = repository.mirrorIn(options.dataDir);
     const earlier = await repository.startService(options);
     await read(earlier, repository.snapshot);
-    await earlier.close({ running: 'wait' });
+    await earlier.close({ drain: true });
     await forget(mirror, await git(repository.bare, 'rev-parse', 'HEAD~1:'));
     const service = await repository.startService(options);
-    const broken = next(service, 'mirrorBroken');
+    const broken = next(service, 'mirrorCorrupted');
     const evicted = next(service, 'evicted');
-    expect((await broken)[0].error.code).toBe('UPSTREAM_INVALID');
+    expect((await broken).error.code).toBe('UPSTREAM_INVALID');
     await evicted;
-    expect(await service.stat(repository.snapshot)).toBeUndefined();
+    expect(await service.statStored(repository.snapshot)).toBeUndefined();
     expect(existsSync(mirror)).toBe(false);
   });
 });

@@ -40,7 +40,7 @@ async function packCount(): Promise<number> {
 test('Many small fetches leave few packs, which are complete', async () => {
   const service = repository.start({ freshness: STRICT });
   await service.refresh(repository.id);
-  const consolidations = counter(service, 'consolidated');
+  const consolidations = counter(service, 'repack done');
   // More than a mirror may have.
   for (let i = 0; i < rounds(20, 200); i++) {
     await push(repository.bare, { files: { [`f${i}.txt`]: `${i}\n` } });
@@ -48,7 +48,7 @@ test('Many small fetches leave few packs, which are complete', async () => {
     expect(await packCount()).toBeLessThanOrEqual(20);
   }
   expect(consolidations()).toBeGreaterThan(0);
-  await service.close({ running: 'wait' });
+  await service.close({ drain: true });
   expect(await packCount()).toBeLessThan(FULL_PACKS);
   expect(await fsck(await repository.mirror())).toEqual([]);
 });
@@ -58,7 +58,7 @@ test('Commits that a forced push has dropped are pruned from mirror and snapshot
   const { commit: gone = '' } = await read(service, repository.snapshot);
   await push(repository.bare, { parents: ['refs/heads/main~1'] });
   const { bytes } = await read(service, repository.snapshot);
-  await service.close({ running: 'wait' });
+  await service.close({ drain: true });
   const mirror = await repository.mirror();
   expect(await fsck(mirror)).toEqual([]);
   await expect(git(mirror, 'cat-file', '-e', gone)).rejects.toThrow();
@@ -72,22 +72,22 @@ test('Commits that a forced push has dropped are pruned from mirror and snapshot
 async function startWithGarbage(limits: SnapshotOptions['limits'] = {}) {
   const first = repository.start({ freshness: STRICT });
   await read(first, repository.snapshot);
-  await first.close({ running: 'wait' });
+  await first.close({ drain: true });
   const files = Array.from({ length: 4 }, (_, i) => [`new${i}.txt`, `${i}\n`]);
   await push(repository.bare, { parents: ['refs/heads/main~1'], files: Object.fromEntries(files) });
   const service = repository.start({ freshness: STRICT, limits });
-  await service.started;
+  await service.ready();
   return service;
 }
 
 test('A failed repack is an event, and has no other effect', async () => {
   const service = await startWithGarbage(TOO_FEW_OBJECTS);
-  const failed = next(service, 'consolidationFailed');
+  const failed = next(service, 'repack failed');
   const { commit } = await read(service, repository.snapshot);
-  expect((await failed)[0].error.code).toBe('LIMIT_EXCEEDED');
+  expect((await failed).error.code).toBe('LIMIT_EXCEEDED');
   expect(commit).toBe(await repository.head());
   expect((await read(service, repository.snapshot)).commit).toBe(commit);
-  await service.close({ running: 'wait' });
+  await service.close({ drain: true });
   const mirror = await repository.mirror();
   expect((await readdir(mirror)).filter((name) => name.includes('~'))).toEqual([]);
   expect((await fsck(mirror)).filter((line) => !line.startsWith('dangling'))).toEqual([]);
@@ -95,7 +95,7 @@ test('A failed repack is an event, and has no other effect', async () => {
 
 test('A failed repack is tried again after a minute, then after twice as long', async () => {
   const service = await startWithGarbage(TOO_FEW_OBJECTS);
-  const failures = counter(service, 'consolidationFailed');
+  const failures = counter(service, 'repack failed');
   const refresh = async () => {
     await push(repository.bare);
     await service.refresh(repository.id);
@@ -121,9 +121,9 @@ test('A repack does not begin when the disk has no room for it', async () => {
   defer(() => setStatfs(statfs));
   const full = async (path: string) => Object.assign(await statfs(path), { bavail: 1, bsize: 1 });
   setStatfs(full as typeof statfs);
-  const failed = next(service, 'consolidationFailed');
+  const failed = next(service, 'repack failed');
   await service.refresh(repository.id);
-  expect((await failed)[0].error).toMatchObject({
+  expect((await failed).error).toMatchObject({
     code: 'STORAGE_FULL',
     message: expect.stringContaining('1 are free'),
   });

@@ -12,6 +12,7 @@ import { expectSameCheckout } from '../support/compare.js';
 import { rounds, seedOf } from '../support/effort.js';
 import { freshRepository, read } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
+import { listen } from '../support/happenings.js';
 import { leftovers } from '../support/host-app.js';
 import { SeededRandom } from '../support/random.js';
 import { pushAtRandom } from '../support/random-push.js';
@@ -36,8 +37,8 @@ test("After each of many random pushes, mirror and snapshot are as git's own", a
   const failures: unknown[] = [];
   const start = (): SnapshotService => {
     const started = repository.start({ freshness: { staleWhileRevalidate: 0, maxAge: 0 } });
-    for (const name of ['refreshFailed', 'consolidationFailed', 'mirrorBroken'] as const) {
-      started.events.on(name, ({ error }: { error: unknown }) => failures.push(error));
+    for (const name of ['fetch failed', 'repack failed', 'mirrorCorrupted'] as const) {
+      listen(started, name, ({ error }: { error: unknown }) => failures.push(error));
     }
     return started;
   };
@@ -54,7 +55,7 @@ test("After each of many random pushes, mirror and snapshot are as git's own", a
     mostPacks = Math.max(mostPacks, packs.length);
     if (i % LOOKED_AT !== 0) continue;
     // Files that are pruned meanwhile must not disturb git.
-    await service.close({ running: 'wait' });
+    await service.close({ drain: true });
     expect(await fsck(mirror)).toEqual([]);
     const refs = (where: string) =>
       git(where, 'for-each-ref', '--format=%(refname) %(objectname) %(*objectname)');

@@ -24,7 +24,7 @@ beforeAll(async () => {
   const app = await repository.startSharedApp();
   template = app.dataDir;
   await read(app.router.service, defaultSnapshot(id));
-  await app.router.service.close({ running: 'wait' });
+  await app.router.service.close({ drain: true });
 });
 
 beforeEach(async () => {
@@ -45,16 +45,16 @@ test('A mirror that cannot be read at the moment is left as it is, and others ar
   // Reading it fails with EIO.
   await symlink('/proc/self/mem', revision);
   const service = await start();
-  const broken = next(service, 'mirrorBroken');
-  await service.started;
-  expect((await broken)[0]).toMatchObject({ repository: undefined, error: { code: 'INTERNAL' } });
-  expect((await read(service, defaultSnapshot(other))).source).toBe('generation');
+  const broken = next(service, 'mirrorCorrupted');
+  await service.ready();
+  expect(await broken).toMatchObject({ repository: undefined, error: { code: 'INTERNAL' } });
+  expect((await read(service, defaultSnapshot(other))).source).toBe('build');
 
   await service.delete(defaultSnapshot(id));
   const failure = { name: 'SnapshotError', code: 'INTERNAL' };
   await expect(service.get(defaultSnapshot(id))).rejects.toMatchObject(failure);
   await expect(
-    service.isUpToDate({ kind: 'bundle', repository: id, base: 'a'.repeat(40) }),
+    service.isHead({ kind: 'bundle', repository: id, base: 'a'.repeat(40) }),
   ).rejects.toMatchObject(failure);
   await rename(`${revision}.kept`, revision);
   await read(service, defaultSnapshot(id));
@@ -67,13 +67,13 @@ test('A mirror whose files another process replaces meanwhile is not taken for d
   await rm(path);
   await run('mkfifo', [path]);
   const service = await start();
-  const broken = counter(service, 'mirrorBroken');
+  const broken = counter(service, 'mirrorCorrupted');
   // Opens when the service reads the pipe. By then, the service has found no later revision.
   const end = await open(path, 'w');
   await writeFile(revisionPath(mirror, 2), text);
   await end.writeFile(text.replace(/pack-[0-9a-f]{40}/, `pack-${'0'.repeat(40)}`));
   await end.close();
-  await service.started;
+  await service.ready();
   expect(broken()).toBe(0);
   await service.delete(defaultSnapshot(id));
   await read(service, defaultSnapshot(id));
@@ -82,7 +82,7 @@ test('A mirror whose files another process replaces meanwhile is not taken for d
 
 test('The directory of mirrors is created again when it is gone', async () => {
   const service = await start();
-  await service.started;
+  await service.ready();
   await rm(join(dataDir, 'mirrors'), { recursive: true });
   await service.delete(defaultSnapshot(id));
   await read(service, defaultSnapshot(id));
@@ -93,20 +93,20 @@ test('The directory of mirrors is created again when it is gone', async () => {
 
 test('A failure of the file system has a code', async () => {
   const running = await start();
-  await running.started;
+  await running.ready();
   const mirrors = join(dataDir, 'mirrors');
   await running.delete(defaultSnapshot(id));
   await rm(mirrors, { recursive: true });
   await writeFile(mirrors, '');
   const failure = { name: 'SnapshotError', code: 'INTERNAL' };
   const starting = await start();
-  await expect(starting.started).rejects.toMatchObject(failure);
+  await expect(starting.ready()).rejects.toMatchObject(failure);
   for (const service of [running, starting]) {
     await expect(service.get(defaultSnapshot(id))).rejects.toMatchObject(failure);
     await expect(service.refresh(id)).rejects.toMatchObject(failure);
     await expect(service.ensureRefs(id, { refs: new Map(), commits: [] })).rejects.toMatchObject(
       failure,
     );
-    await expect(service.evict(id)).rejects.toMatchObject(failure);
+    await expect(service.purge(id)).rejects.toMatchObject(failure);
   }
 });

@@ -35,7 +35,7 @@ beforeAll(async () => {
   await read(router.service, defaultSnapshot(id));
   await push(bare);
   await router.service.refresh(id);
-  await router.service.close({ running: 'wait' });
+  await router.service.close({ drain: true });
 });
 
 beforeEach(async () => {
@@ -55,7 +55,7 @@ async function all(): Promise<string[]> {
 
 async function restart(): Promise<void> {
   const service = await start();
-  await service.started;
+  await service.ready();
   await service.close();
 }
 
@@ -97,7 +97,7 @@ test('Files that a crash left just before a start are removed later', async () =
   await service.refresh(id);
   fakeDate(defer, HOUR + 1000);
   await service.refresh(id);
-  await service.close({ running: 'wait' });
+  await service.close({ drain: true });
   expect(await all()).toEqual(before);
 });
 
@@ -147,7 +147,7 @@ test('A start removes the unfinished fetches of dead processes, and none of livi
 test('Files that a crash left do not keep a mirror from being used', async () => {
   await leaveOrphans();
   const service = await start({ staleWhileRevalidate: 0, maxAge: 0 });
-  const broken = counter(service, 'mirrorBroken');
+  const broken = counter(service, 'mirrorCorrupted');
   const commit = await push(bare, { files: { 'more.txt': 'more\n' } });
   expect((await read(service, defaultSnapshot(id))).commit).toBe(commit);
   expect(broken()).toBe(0);

@@ -1,6 +1,7 @@
 /**
  * @one-node-version
  */
+
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SnapshotService } from '../../lib/index.js';
@@ -9,6 +10,7 @@ import { readRevision } from '../../lib/mirror/disk/revision-file.js';
 import { rounds, seedOf } from '../support/effort.js';
 import { read } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
+import { listen } from '../support/happenings.js';
 import { expectNothingLeft, mirrorNames } from '../support/nothing-left.js';
 import { ownRepository } from '../support/own-repository.js';
 import { SeededRandom } from '../support/random.js';
@@ -31,10 +33,10 @@ beforeAll(async () => {
   a = app.router.service;
   b = (await repository.startSharedApp({ freshness: STRICT, dataDir })).router.service;
   // A generation is retried when the other service removes its packs.
-  for (const { events } of [a, b]) {
-    events.on('refreshFailed', ({ error }) => failures.push(error));
-    events.on('consolidationFailed', ({ error }) => failures.push(error));
-    events.on('mirrorBroken', ({ error }) => failures.push(error));
+  for (const service of [a, b]) {
+    listen(service, 'fetch failed', ({ error }) => failures.push(error));
+    listen(service, 'repack failed', ({ error }) => failures.push(error));
+    listen(service, 'mirrorCorrupted', ({ error }) => failures.push(error));
   }
 });
 
@@ -100,19 +102,19 @@ describe('Two services on one directory', () => {
   });
 
   test('both go on when one evicts the mirror that the other fetches into', async () => {
-    await b.started;
+    await b.ready();
     const commit = await push(repository.bare);
     const gate = repository.upstream.gate(repository.path, 20);
     const refreshing = a.refresh(repository.id);
     await gate.reached;
-    await b.evict(repository.id);
+    await b.purge(repository.id);
     gate.release();
     expect((await refreshing).commit).toBe(commit);
     await expectMirrored();
   });
 
   test('leave complete mirrors, and nothing beside them', async () => {
-    await Promise.all([a, b].map((service) => service.close({ running: 'wait' })));
+    await Promise.all([a, b].map((service) => service.close({ drain: true })));
     expect(failures).toEqual([]);
     await expectNothingLeft(dataDir, repository.upstream);
     const names = await mirrorNames(dataDir);

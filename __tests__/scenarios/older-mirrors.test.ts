@@ -40,7 +40,7 @@ async function replicas(staleWhileRevalidate: number): Promise<Replicas> {
   };
   const start = async (on: { readonly dataDir?: string } = {}) => {
     const { router, dataDir } = await repository.startSharedApp({ ...options, ...on });
-    await router.service.started;
+    await router.service.ready();
     return { service: router.service, dataDir };
   };
   let behind = await start();
@@ -51,7 +51,7 @@ async function replicas(staleWhileRevalidate: number): Promise<Replicas> {
       return behind.service;
     },
     async restart() {
-      await behind.service.close({ running: 'wait' });
+      await behind.service.close({ drain: true });
       behind = await start({ dataDir: behind.dataDir });
       return behind.service;
     },
@@ -74,11 +74,11 @@ beforeAll(async () => {
 async function untilRenewed(service: SnapshotService): Promise<void> {
   await service.refresh(OTHER);
   await push(otherBare, { message: randomUUID() });
-  const failed = next(service, 'refreshFailed', repository.id);
-  await service.pushed(repository.url);
+  const failed = next(service, 'fetch failed', repository.id);
+  await service.notifyPush(repository.url);
   await failed;
   const isRenewed = renewed(service, defaultSnapshot(OTHER));
-  await service.pushed(`${repository.upstream.url}/${OTHER.path}`);
+  await service.notifyPush(`${repository.upstream.url}/${OTHER.path}`);
   await isRenewed;
 }
 
@@ -88,12 +88,12 @@ async function expectServedOn(
   id: ArtifactId,
   stored: { commit: string | undefined; etag: string },
 ): Promise<void> {
-  const generations = counter(service, 'generationStarted', repository.id);
+  const generations = counter(service, 'build started', repository.id);
   const deleted = counter(service, 'evicted', repository.id);
   for (let i = 0; i < 2; i++) {
     const { source, commit, etag } = await read(service, id);
     expect({ source, commit, etag }).toEqual({ source: 'store', ...stored });
-    expect(await service.current(id)).toMatchObject(stored);
+    expect(await service.statStored(id, { revalidate: true })).toMatchObject(stored);
   }
   await untilRenewed(service);
   expect([generations(), deleted()]).toEqual([0, 0]);
@@ -157,7 +157,7 @@ describe.each(STALE_FOR)('With the upstream down and staleWhileRevalidate %d,', 
       });
       await untilRenewed(each);
     }
-    expect(await ahead.stat(repository.snapshot)).toMatchObject({ etag, commit });
+    expect(await ahead.statStored(repository.snapshot)).toMatchObject({ etag, commit });
   });
 
   test('a bundle that leads to later is served on', async () => {
@@ -171,7 +171,7 @@ describe.each(STALE_FOR)('With the upstream down and staleWhileRevalidate %d,', 
     const { etag } = await read(ahead, id);
     down();
     const service = await restart();
-    const generations = counter(service, 'generationStarted', repository.id);
+    const generations = counter(service, 'build started', repository.id);
     for (let i = 0; i < 2; i++) {
       expect(await read(service, id)).toMatchObject({ source: 'store', etag });
     }
@@ -183,7 +183,7 @@ describe.each(STALE_FOR)('With the upstream down and staleWhileRevalidate %d,', 
     const { commit } = await read(behind, repository.snapshot);
     down();
     const made = await read(behind, { ...repository.snapshot, depth: 1 });
-    expect(made).toMatchObject({ source: 'generation', commit });
+    expect(made).toMatchObject({ source: 'build', commit });
   });
 
   test('and up again, a service with an older mirror goes on from what the upstream has', async () => {

@@ -98,7 +98,7 @@ describe('A host that hangs', () => {
     repository.upstream.fault(FIRST.path, { kind: 'hang-upload-pack' });
     const waiting = Promise.allSettled([read(service, defaultSnapshot(FIRST))]);
     await startedAt('upload-pack', FIRST.path);
-    expect((await read(service, repository.snapshot)).source).toBe('generation');
+    expect((await read(service, repository.snapshot)).source).toBe('build');
     await service.close();
     await waiting;
   });
@@ -135,7 +135,7 @@ test('A renewal that a client waits for does not wait for renewals of other host
     }
     return await put(key, ...rest);
   });
-  await service.pushed(`https://${OTHER}/${FIRST.path}`);
+  await service.notifyPush(`https://${OTHER}/${FIRST.path}`);
   await storing;
   // By now, the only place in the background is taken.
   const acquire = locks.acquire.bind(locks);
@@ -144,7 +144,7 @@ test('A renewal that a client waits for does not wait for renewals of other host
     if (key.endsWith('/snapshot')) begin();
     return await acquire(key, ...rest);
   });
-  await service.pushed(`https://${HOST}/${repository.path}`);
+  await service.notifyPush(`https://${HOST}/${repository.path}`);
   await begun;
   expect((await read(service, repository.snapshot)).commit).toBe(commit);
   release();

@@ -1,7 +1,8 @@
 /**
  * @one-node-version
  */
-import { type LockRegistry, MemoryStore, type SnapshotService } from '../../lib/index.js';
+import { MemoryStore, type SnapshotService } from '../../lib/index.js';
+import type { LockRegistry } from '../../lib/locks/index.js';
 import { door } from '../support/door.js';
 import { fakeDate } from '../support/fake-date.js';
 import { counter, read, readAtOnce, renewed } from '../support/fresh-repository.js';
@@ -52,7 +53,7 @@ function holdNextWrite() {
 /** The failures that events of both services report. */
 function failures(): () => number[] {
   const counters = [slow, other].flatMap((service) =>
-    (['storeFailed', 'generationFailed'] as const).map((name) =>
+    (['store failed', 'build failed'] as const).map((name) =>
       counter(service, name, repository.id),
     ),
   );
@@ -65,12 +66,12 @@ test('An older snapshot that is ready later does not replace a newer one where n
   const old = await repository.head();
   const first = readAtOnce(slow, repository.snapshot);
   await reached;
-  expect(await first).toMatchObject({ commit: old, source: 'generation' });
+  expect(await first).toMatchObject({ commit: old, source: 'build' });
   const commit = await push(repository.bare);
   const stored = await other.refresh(repository.id);
   expect(stored.commit).toBe(commit);
   release();
-  expect(await slow.stat(repository.snapshot)).toEqual(stored);
+  expect(await slow.statStored(repository.snapshot)).toEqual(stored);
   expect(await read(slow, repository.snapshot)).toMatchObject({ commit, source: 'store' });
   expect(failed()).toEqual([0, 0, 0, 0]);
 });
@@ -88,7 +89,7 @@ test('An older snapshot that is ready later does not replace a newer one where a
   expect(stored.commit).toBe(commit);
   release();
   expect(await refreshing).toEqual(stored);
-  expect(await slow.stat(repository.snapshot)).toEqual(stored);
+  expect(await slow.statStored(repository.snapshot)).toEqual(stored);
   expect(failed()).toEqual([0, 0, 0, 0]);
 });
 
@@ -102,12 +103,12 @@ test('A newer snapshot is made once more when an older one was stored before it'
   const refreshing = slow.refresh(repository.id);
   await newer.reached;
   older.release();
-  expect((await other.stat(repository.snapshot))?.commit).not.toBe(commit);
-  const generations = counter(slow, 'generationFinished', repository.id);
+  expect((await other.statStored(repository.snapshot))?.commit).not.toBe(commit);
+  const generations = counter(slow, 'build done', repository.id);
   newer.release();
   const stored = await refreshing;
   expect(stored.commit).toBe(commit);
-  expect(await other.stat(repository.snapshot)).toEqual(stored);
+  expect(await other.statStored(repository.snapshot)).toEqual(stored);
   expect(generations()).toBe(1);
   expect(failed()).toEqual([0, 0, 0, 0]);
 });
@@ -122,16 +123,16 @@ test('A snapshot that was deleted with its branch is stored again when the branc
   const isRenewed = renewed(slow, id);
   expect((await read(slow, id)).source).toBe('store');
   await isRenewed;
-  expect((await slow.stat(id))?.commit).toBe(commit);
+  expect((await slow.statStored(id))?.commit).toBe(commit);
 });
 
 test('A bundle that has expired is replaced', async () => {
   await read(slow, repository.snapshot);
   const base = await git(repository.bare, 'rev-parse', 'main~1');
   const id = { kind: 'bundle', repository: repository.id, base } as const;
-  expect((await read(slow, id)).source).toBe('generation');
+  expect((await read(slow, id)).source).toBe('build');
   expect((await read(slow, id)).source).toBe('store');
   fakeDate(repository.defer, 3 * 60 * 60_000);
-  expect((await read(slow, id)).source).toBe('generation');
+  expect((await read(slow, id)).source).toBe('build');
   expect((await read(slow, id)).source).toBe('store');
 });

@@ -118,7 +118,7 @@ describe('Of queries of one repository', () => {
       client.abort(new Error('gone'));
       await expect(left).rejects.toThrow('gone');
     }
-    const clones = counter(service, 'cloneFinished');
+    const clones = counter(service, 'clone done');
     gate.release();
     expect((await staying).missingCommits).toEqual([]);
     expect(clones()).toBe(1);

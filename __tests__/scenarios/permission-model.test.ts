@@ -19,14 +19,14 @@ const APP = `
   const app = await startHostApp({ dataDir, upstreamUrl });
   const url = app.snapshotUrl(path);
   const failures = [];
-  app.router.service.events.on('storeFailed', ({ error }) => failures.push(String(error)));
+  app.router.service.events.on('jobEnded', ({ error }) => error && failures.push(String(error)));
   for (const query of ['', '?depth=1', '']) {
     const response = await fetch(url + query);
     await response.arrayBuffer();
     console.log(response.status, response.headers.has('content-length') ? 'stored' : 'made');
   }
   await restoreSnapshot({ url, directory });
-  await app.router.close({ running: 'wait' });
+  await app.router.close({ drain: true });
   await app.close();
   console.log(failures);
 `;

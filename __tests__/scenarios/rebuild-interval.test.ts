@@ -44,8 +44,8 @@ function start(options: Partial<SnapshotOptions> = {}): SnapshotService {
 
 /** Has a service told of a push. Resolves when its mirror has it. */
 async function announce(service: SnapshotService): Promise<void> {
-  const refreshed = next(service, 'refreshed');
-  await service.pushed(repository.url);
+  const refreshed = next(service, 'fetch done');
+  await service.notifyPush(repository.url);
   clock.tick(1);
   await refreshed;
 }
@@ -66,7 +66,7 @@ test('15 pushes to side branches in four minutes rewrite a snapshot once, after 
   const service = start();
   const first = await read(service, repository.snapshot);
   const started = Date.now();
-  const generations = counter(service, 'generationStarted', repository.id);
+  const generations = counter(service, 'build started', repository.id);
   let pushed = '';
   for (let i = 0; i < 15; i++) {
     pushed = await push(repository.bare, { branch: 'side', message: `side ${i}` });
@@ -99,7 +99,7 @@ test('Until then clients are told of a bundle that brings the rest', async () =>
   };
   const path = `/git/${repository.id.host}/${repository.path}/snapshot.tar.zst`;
   const base = (await get(path)).headers.get('x-cachew-snapshot-commit');
-  await app.router.service.stat(repository.snapshot);
+  await app.router.service.statStored(repository.snapshot);
   const commit = await push(repository.bare);
   await announce(app.router.service);
   const stale = await get(path);
@@ -107,7 +107,7 @@ test('Until then clients are told of a bundle that brings the rest', async () =>
   const bundle = stale.headers.get('x-cachew-bundle-url') ?? '';
   expect(bundle.endsWith(`?base=${base}`)).toBe(true);
   expect((await get(bundle)).status).toBe(200);
-  expect(app.router.service.headOf(repository.id)).toBe(commit);
+  expect(app.router.service.headCommit(repository.id)).toBe(commit);
 });
 
 test('A refresh by hand builds at once', async () => {
@@ -131,14 +131,14 @@ test('A build waits no longer than half of staleWhileRevalidate', async () => {
   await read(service, repository.snapshot);
   const commit = await push(repository.bare);
   await announce(service);
-  const generations = counter(service, 'generationStarted', repository.id);
+  const generations = counter(service, 'build started', repository.id);
   await read(service, repository.snapshot);
   clock.tick(2 * MINUTE - 1000);
   expect(generations()).toBe(0);
   const isRenewed = renewed(service, repository.snapshot);
   clock.tick(1000);
   await isRenewed;
-  expect((await service.stat(repository.snapshot))?.commit).toBe(commit);
+  expect((await service.statStored(repository.snapshot))?.commit).toBe(commit);
 });
 
 test('Snapshots of a branch are built at once: no bundle bridges their gap', async () => {
@@ -150,7 +150,7 @@ test('Snapshots of a branch are built at once: no bundle bridges their gap', asy
   const isRenewed = renewed(service, repository.snapshot);
   await read(service, id);
   await isRenewed;
-  expect((await service.stat(id))?.commit).toBe(commit);
+  expect((await service.statStored(id))?.commit).toBe(commit);
 });
 
 test('The interval counts from what any service on the store has built', async () => {
@@ -163,7 +163,7 @@ test('The interval counts from what any service on the store has built', async (
   await read(one, repository.snapshot);
   await read(two, { ...repository.snapshot, depth: 1 });
   await read(two, repository.snapshot);
-  const generations = counter(two, 'generationStarted', repository.id);
+  const generations = counter(two, 'build started', repository.id);
   await push(repository.bare);
   await announce(two);
   await read(two, repository.snapshot);
@@ -178,9 +178,9 @@ test('A push by force, which removes objects from the mirror, waits as well', as
   const service = start();
   await push(repository.bare, { branch: 'side' });
   const first = await read(service, repository.snapshot);
-  const generations = counter(service, 'generationStarted', repository.id);
+  const generations = counter(service, 'build started', repository.id);
   await git(repository.bare, 'update-ref', 'refs/heads/side', 'main~1');
-  const consolidated = next(service, 'consolidated', repository.id);
+  const consolidated = next(service, 'repack done', repository.id);
   await announce(service);
   await consolidated;
   expect((await read(service, repository.snapshot)).etag).toBe(first.etag);

@@ -6,13 +6,10 @@
 import { once } from 'node:events';
 import { buffer } from 'node:stream/consumers';
 import { artifactKey } from '../../lib/artifact/key.js';
-import {
-  type Lock,
-  type LockRegistry,
-  MemoryLocks,
-  type SnapshotService,
-} from '../../lib/index.js';
-import { RedisLocks, type RedisLocksOptions, withFallback } from '../../lib/locks/redis.js';
+import { MemoryLocks, type SnapshotService } from '../../lib/index.js';
+import type { Lock, LockRegistry } from '../../lib/locks/index.js';
+import { withFallback } from '../../lib/locks/index.js';
+import { RedisLocks, type RedisLocksOptions } from '../../lib/locks/redis.js';
 import { S3Store } from '../../lib/stores/s3/index.js';
 import { door } from '../support/door.js';
 import { FakeS3 } from '../support/fake-s3.js';
@@ -85,9 +82,9 @@ async function start({ fallback = true, ...options }: StartOptions = {}): Promis
     ...options,
   });
   const locks = fallback ? withFallback(redisLocks, new MemoryLocks()) : redisLocks;
+  defer(() => locks.close?.());
   const held: Lock[] = [];
   const watched: LockRegistry = {
-    close: async () => await locks.close?.(),
     acquire: async (wanted, about) => {
       const lock = await locks.acquire(wanted, about);
       if (wanted === key) held.push(lock);
@@ -96,7 +93,7 @@ async function start({ fallback = true, ...options }: StartOptions = {}): Promis
   };
   const store = new S3Store({ bucket: 'bucket', config: s3.config });
   const service = repository.start({ store, locks: watched, dataDir: await directory() });
-  const counters = (['generationFailed', 'storeFailed'] as const).map((name) =>
+  const counters = (['build failed', 'store failed'] as const).map((name) =>
     counter(service, name),
   );
   return {
@@ -133,13 +130,13 @@ describe.each(['stops', 'hangs'] as const)('While Redis %s for longer than a lea
     const upload = holdUpload();
     const replica = await start();
     const { body, source } = await replica.service.get(repository.snapshot);
-    expect(source).toBe('generation');
+    expect(source).toBe('build');
     await leave();
     await replica.lost();
     upload.release();
     const bytes = await buffer(body);
     await comeBack();
-    await replica.service.stat(repository.snapshot); // when it is stored
+    await replica.service.statStored(repository.snapshot); // when it is stored
     const stored = await read(replica.service, repository.snapshot);
     expect([stored.source, stored.bytes.equals(bytes)]).toEqual(['store', true]);
     expect(replica.failures()).toBe(0);
@@ -163,7 +160,7 @@ describe.each(['stops', 'hangs'] as const)('While Redis %s for longer than a lea
       expect((await read(service, repository.snapshot)).source).toBe('store');
       expect(failures()).toBe(0);
     }
-    await Promise.all([one, two, three].map(({ service }) => service.close({ running: 'wait' })));
+    await Promise.all([one, two, three].map(({ service }) => service.close({ drain: true })));
     expect([...s3.objects.keys()].filter((name) => name === `${key}.object`)).toHaveLength(1);
     expect(s3.uploads.size).toBe(0);
   });
@@ -180,8 +177,8 @@ describe.each(['stops', 'hangs'] as const)('While Redis %s for longer than a lea
     await comeBack();
     upload.release();
     expect((await old).commit).not.toBe(commit);
-    await slow.service.close({ running: 'wait' });
-    expect((await fast.service.stat(repository.snapshot))?.commit).toBe(commit);
+    await slow.service.close({ drain: true });
+    expect((await fast.service.statStored(repository.snapshot))?.commit).toBe(commit);
     expect([slow.failures(), fast.failures()]).toEqual([0, 0]);
   });
 
@@ -199,7 +196,7 @@ describe.each(['stops', 'hangs'] as const)('While Redis %s for longer than a lea
     });
     await comeBack();
     await redisAnswers(replica.service);
-    expect((await read(replica.service, variant)).source).toBe('generation');
+    expect((await read(replica.service, variant)).source).toBe('build');
   });
 });
 

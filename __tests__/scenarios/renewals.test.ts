@@ -33,14 +33,14 @@ describe('refreshInterval', () => {
     await isRenewed;
     const warm = await read(service, repository.snapshot);
     expect(warm).toMatchObject({ source: 'store', commit });
-    for (let i = 0; i < 3; i++) await next(service, 'refreshed');
+    for (let i = 0; i < 3; i++) await next(service, 'fetch done');
   });
 
   test('keeps a repository warm after a restart', async () => {
     const dataDir = await directory();
     const first = await repository.startService({ freshness: PLAIN, dataDir });
     await read(first, repository.snapshot);
-    await first.close({ running: 'wait' });
+    await first.close({ drain: true });
     const commit = await push(repository.bare);
     const service = await repository.startService({ freshness, dataDir });
     await renewed(service, repository.snapshot);
@@ -51,10 +51,10 @@ describe('refreshInterval', () => {
     const service = await repository.startService({ freshness });
     await read(service, repository.snapshot);
     repository.upstream.fault(repository.path, { kind: 'status', status: 500 });
-    await next(service, 'refreshFailed');
-    await next(service, 'refreshFailed');
+    await next(service, 'fetch failed');
+    await next(service, 'fetch failed');
     repository.upstream.heal(repository.path);
-    await next(service, 'refreshed');
+    await next(service, 'fetch done');
   });
 
   test('drops repositories that no client has asked for in stopRefreshingAfter', async () => {
@@ -65,11 +65,11 @@ describe('refreshInterval', () => {
     const forgotten = { ...repository.id, path: `${repository.path}-forgotten` };
     await buildSmall(join(repository.root, `${forgotten.path}.git`));
     await read(service, defaultSnapshot(forgotten));
-    await next(service, 'refreshed', forgotten);
+    await next(service, 'fetch done', forgotten);
     fakeDate(defer, stopRefreshingAfter + 1);
-    const refreshes = counter(service, 'refreshed', forgotten);
+    const refreshes = counter(service, 'fetch done', forgotten);
     await read(service, repository.snapshot);
-    for (let i = 0; i < 5; i++) await next(service, 'refreshed', repository.id);
+    for (let i = 0; i < 5; i++) await next(service, 'fetch done', repository.id);
     // One of them may have run already.
     expect(refreshes()).toBeLessThanOrEqual(1);
   });
@@ -77,7 +77,7 @@ describe('refreshInterval', () => {
   test('ends when the service is closed', async () => {
     const service = await repository.startService({ freshness });
     await read(service, repository.snapshot);
-    await next(service, 'refreshed');
+    await next(service, 'fetch done');
     await service.close();
     const before = asked();
     const other = await plainly();
@@ -100,19 +100,19 @@ test.each([
   const dataDir = await directory();
   const first = await repository.startService({ freshness: PLAIN, dataDir });
   const old = await read(first, id);
-  await first.close({ running: 'wait' });
+  await first.close({ drain: true });
   const snapshot = { trustFileTimes: false };
   const service = await repository.startService({ freshness: PLAIN, dataDir, snapshot });
   const isRenewed = renewed(service, id);
   expect(await read(service, id)).toEqual({ ...old, source: 'store' });
   await isRenewed;
-  const generations = counter(service, 'generationStarted');
+  const generations = counter(service, 'build started');
   for (let i = 0; i < 3; i++) {
     const { source, commit, etag } = await read(service, id);
     expect({ source, commit }).toEqual({ source: 'store', commit: old.commit });
     expect(etag).not.toBe(old.etag);
   }
-  await service.close({ running: 'wait' });
+  await service.close({ drain: true });
   expect(generations()).toBe(0);
 });
 
@@ -127,9 +127,9 @@ test('A branch that was deleted is reported as missing, even if the store fails 
   store.delete = async () => {
     throw new SnapshotError('STORE_FAILED', 'the store is down');
   };
-  const failed = next(service, 'storeFailed');
+  const failed = next(service, 'evictionFailed');
   await expect(read(service, id)).rejects.toMatchObject({ code: 'REF_NOT_FOUND' });
-  expect((await failed)[0]).toMatchObject({ error: { message: 'the store is down' } });
+  expect(await failed).toMatchObject({ error: { message: 'the store is down' } });
 });
 
 test('A branch that was deleted is renewed again as soon as it is back', async () => {
@@ -140,7 +140,7 @@ test('A branch that was deleted is renewed again as soon as it is back', async (
   await git(repository.bare, 'branch', '-D', 'topic');
   const gone = next(service, 'evicted');
   await read(service, id);
-  await gone;
+  expect((await gone).reason).toBe('gone');
   await expect(read(service, id)).rejects.toMatchObject({ code: 'REF_NOT_FOUND' });
 
   await push(repository.bare, { branch: 'topic', message: 'back' });
@@ -165,7 +165,7 @@ test('Renewals delay no request for another repository or the same one', async (
   for (const id of ids) await read(service, defaultSnapshot(id));
   await Promise.all(gates.slice(0, 2).map(({ reached }) => reached));
   // By now, all places in the background are taken.
-  expect((await read(service, repository.snapshot)).source).toBe('generation');
+  expect((await read(service, repository.snapshot)).source).toBe('build');
   expect((await read(service, repository.snapshot)).source).toBe('store');
   for (const id of ids) expect((await read(service, defaultSnapshot(id))).source).toBe('store');
 });
@@ -176,18 +176,18 @@ describe('pushed', () => {
     await read(service, repository.snapshot);
     const commit = await push(repository.bare);
     const isRenewed = renewed(service, repository.snapshot);
-    expect(await service.pushed(url())).toBe(true);
+    expect(await service.notifyPush(url())).toBe(true);
     await isRenewed;
     expect((await read(service, repository.snapshot)).commit).toBe(commit);
   });
 
   test('does nothing for a repository that is not known', async () => {
     const service = await repository.startService({ freshness: PLAIN });
-    await service.started;
+    await service.ready();
     const urls = [url(), 'https://elsewhere.test/org/repo', 'no url', '', `${url()}/../..`];
-    for (const each of urls) expect(await service.pushed(each)).toBe(false);
-    await service.close({ running: 'wait' });
-    expect(await service.pushed(url())).toBe(false);
+    for (const each of urls) expect(await service.notifyPush(each)).toBe(false);
+    await service.close({ drain: true });
+    expect(await service.notifyPush(url())).toBe(false);
     expect(asked()).toBe(0);
   });
 
@@ -195,12 +195,12 @@ describe('pushed', () => {
     const options = { freshness: PLAIN, dataDir: await directory() };
     const first = await repository.startService(options);
     await read(first, repository.snapshot);
-    await first.close({ running: 'wait' });
+    await first.close({ drain: true });
     await rm(join(options.dataDir, 'mirrors'), { recursive: true });
     const commit = await push(repository.bare);
     const service = await repository.startService(options);
     const isRenewed = renewed(service, repository.snapshot);
-    expect(await service.pushed(url())).toBe(true);
+    expect(await service.notifyPush(url())).toBe(true);
     await isRenewed;
     expect((await read(service, repository.snapshot)).commit).toBe(commit);
   });
@@ -213,16 +213,16 @@ describe('pushed', () => {
     for (const id of [repository.id, other]) await read(service, defaultSnapshot(id));
     await service.refresh(repository.id);
     const before = asked();
-    for (let i = 0; i < 100; i++) expect(await service.pushed(url())).toBe(true);
+    for (let i = 0; i < 100; i++) expect(await service.notifyPush(url())).toBe(true);
     await service.refresh(other);
     expect(asked()).toBe(before);
     fakeDate(defer, checkInterval);
-    const refreshed = next(service, 'refreshed', repository.id);
-    const count = counter(service, 'refreshed', repository.id);
+    const refreshed = next(service, 'fetch done', repository.id);
+    const count = counter(service, 'fetch done', repository.id);
     // This makes the service look at the clock.
-    await service.pushed(url());
+    await service.notifyPush(url());
     await refreshed;
-    await service.close({ running: 'wait' });
+    await service.close({ drain: true });
     expect([count(), asked()]).toEqual([1, before + 1]);
   });
 
@@ -230,10 +230,10 @@ describe('pushed', () => {
     const service = await plainly();
     await read(service, repository.snapshot);
     const gate = repository.upstream.gateRefs(repository.path);
-    await service.pushed(url());
+    await service.notifyPush(url());
     await gate.reached;
     const commit = await push(repository.bare);
-    await service.pushed(url());
+    await service.notifyPush(url());
     const isRenewed = renewed(service, repository.snapshot);
     gate.release();
     await isRenewed;
@@ -245,7 +245,7 @@ describe('pushed', () => {
     const cut = { ...repository.snapshot, depth: 1 };
     for (const id of [repository.snapshot, cut]) await read(service, id);
     const gate = repository.upstream.gateRefs(repository.path);
-    await service.pushed(url());
+    await service.notifyPush(url());
     await gate.reached;
     const commit = await push(repository.bare);
     for (const id of [repository.snapshot, cut]) await read(service, id);
@@ -261,16 +261,16 @@ describe('pushed', () => {
     await read(service, repository.snapshot);
     const gate = store.gate();
     await push(repository.bare);
-    await service.pushed(url());
+    await service.notifyPush(url());
     await gate.reached;
     const commit = await push(repository.bare);
-    const refreshed = next(service, 'refreshed', repository.id);
-    await service.pushed(url());
+    const refreshed = next(service, 'fetch done', repository.id);
+    await service.notifyPush(url());
     await refreshed;
     const isRenewed = renewed(service, repository.snapshot);
     gate.release();
     await isRenewed;
-    expect((await service.stat(repository.snapshot))?.commit).toBe(commit);
+    expect((await service.statStored(repository.snapshot))?.commit).toBe(commit);
   });
 
   test('while the first clone runs is not lost', async () => {
@@ -279,8 +279,8 @@ describe('pushed', () => {
     const first = read(service, repository.snapshot);
     await gate.reached;
     const commit = await push(repository.bare);
-    const refreshed = next(service, 'refreshed', repository.id);
-    expect(await service.pushed(url())).toBe(true);
+    const refreshed = next(service, 'fetch done', repository.id);
+    expect(await service.notifyPush(url())).toBe(true);
     await refreshed;
     gate.release();
     await first;
@@ -322,7 +322,7 @@ test('repositories lists mirrors and stored snapshots', async () => {
   const before = Date.now();
   const { commit, etag } = await read(service, repository.snapshot);
   await read(service, repository.snapshot);
-  const all = await service.repositories();
+  const all = await service.listRepositories();
   const [status, ...others] = all.filter((each) => each.repository.path === repository.path);
   expect(others).toEqual([]);
   expect(status).toMatchObject({
@@ -333,6 +333,6 @@ test('repositories lists mirrors and stored snapshots', async () => {
     error: undefined,
   });
   expect(status?.mirror?.bytes).toBeGreaterThan(0);
-  expect(status?.askedAt).toBeGreaterThanOrEqual(before);
+  expect(status?.requestedAt).toBeGreaterThanOrEqual(before);
   expect(status?.checkedAt).toBeGreaterThanOrEqual(before);
 });

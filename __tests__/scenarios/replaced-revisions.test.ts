@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
-import { FileSystemStore, MemoryStore, type SnapshotStore, TieredStore } from '../../lib/index.js';
+import { FileSystemStore, MemoryStore, TieredStore } from '../../lib/index.js';
+import type { SnapshotStore } from '../../lib/stores/index.js';
 import { S3Store } from '../../lib/stores/s3/index.js';
 import { setDate } from '../support/fake-date.js';
 import { FakeS3 } from '../support/fake-s3.js';
@@ -89,7 +90,7 @@ describe.each(Object.entries(STORES))('With %s, a client', (_name, make) => {
   test('gets nothing of a repository that was evicted, whatever it names', async () => {
     const { part } = await begun(app);
     await pushed(app);
-    await app.router.service.evict(repository.id);
+    await app.router.service.purge(repository.id);
     expect((await part(PART)).status).toBe(412);
     await read(app.router.service, repository.snapshot);
     expect((await part(PART)).status).toBe(412);

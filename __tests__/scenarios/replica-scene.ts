@@ -2,12 +2,14 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { artifactKey } from '../../lib/artifact/key.js';
 import {
+  type JobEndedEvent,
   MemoryStore,
-  type SnapshotEvents,
+  type MirrorSeedFailedEvent,
   type SnapshotOptions,
   type SnapshotService,
 } from '../../lib/index.js';
 import { read } from '../support/fresh-repository.js';
+import { listen } from '../support/happenings.js';
 import type { HostApp } from '../support/host-app.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
 import type { OwnRepository } from '../support/own-repository.js';
@@ -33,8 +35,8 @@ export interface ReplicaScene {
 export interface Replica {
   readonly service: SnapshotService;
   readonly dataDir: string;
-  readonly cloned: SnapshotEvents['cloneFinished'][0][];
-  readonly failed: SnapshotEvents['restoreFailed'][0][];
+  readonly cloned: Extract<JobEndedEvent, { kind: 'clone' }>[];
+  readonly failed: MirrorSeedFailedEvent[];
 }
 
 export function replicaScene(repository: OwnRepository): ReplicaScene {
@@ -52,16 +54,14 @@ export function replicaScene(repository: OwnRepository): ReplicaScene {
     const { path } = repository;
     const cloned: Replica['cloned'] = [];
     const failed: Replica['failed'] = [];
-    const onCloned = (event: Replica['cloned'][0]) => {
+    const onCloned = (event: Replica['cloned'][number]) => {
       if (event.repository.path === path) cloned.push(event);
     };
-    const onFailed = (event: Replica['failed'][0]) => {
+    const onFailed = (event: Replica['failed'][number]) => {
       if (event.repository.path === path) failed.push(event);
     };
-    service.events.on('cloneFinished', onCloned).on('restoreFailed', onFailed);
-    repository.defer(() => {
-      service.events.off('cloneFinished', onCloned).off('restoreFailed', onFailed);
-    });
+    repository.defer(listen(service, 'clone done', onCloned));
+    repository.defer(listen(service, 'mirrorSeedFailed', onFailed));
     return { service, cloned, failed, dataDir };
   };
 
@@ -81,7 +81,7 @@ export function replicaScene(repository: OwnRepository): ReplicaScene {
     variant: (service) => read(service, { ...repository.snapshot, depth: 1 }),
     async end() {
       for (const { dataDir, router } of await Promise.all(apps.values())) {
-        await router.service.close({ running: 'wait' });
+        await router.service.close({ drain: true });
         await expectNothingLeft(dataDir, repository.upstream);
       }
     },

@@ -9,9 +9,9 @@ import {
   MemoryLocks,
   MemoryStore,
   type SnapshotOptions,
-  type StoreFailure,
   TieredStore,
 } from '../../lib/index.js';
+import type { StoreFailure } from '../../lib/stores/index.js';
 import { S3Store } from '../../lib/stores/s3/index.js';
 import { fakeDate } from '../support/fake-date.js';
 import { FakeS3, fail } from '../support/fake-s3.js';
@@ -71,7 +71,7 @@ test('When S3 stops, copies on disk are served, and other snapshots are generate
   await server.stop();
   const served = await read(service, repository.snapshot);
   expect([served.source, served.etag]).toEqual(['store', whole.etag]);
-  expect((await read(service, { ...repository.snapshot, depth: 1 })).source).toBe('generation');
+  expect((await read(service, { ...repository.snapshot, depth: 1 })).source).toBe('build');
   expect(failures[0]).toMatchObject({ tier: 'shared' });
 });
 
@@ -93,7 +93,7 @@ test('What S3 has and does not give is made anew, and replaced for all; the rest
     return isArchived;
   };
   const second = await start();
-  expect((await read(second, repository.snapshot)).source).toBe('generation');
+  expect((await read(second, repository.snapshot)).source).toBe('build');
   expect((await read(second, variant)).source).toBe('store');
   expect((await read(second, repository.snapshot)).source).toBe('store');
   s3.before = () => false;
@@ -119,7 +119,7 @@ test('What was pushed is fetched by one of the replicas and served by all of the
   for (const replica of replicas) {
     expect(await read(replica, repository.snapshot)).toMatchObject({ source: 'store', commit });
   }
-  await Promise.all(replicas.map((replica) => replica.close({ running: 'wait' })));
+  await Promise.all(replicas.map((replica) => replica.close({ drain: true })));
   expect(repository.upstream.requests.slice(asked).map(({ service }) => service)).toEqual([
     'info-refs',
     'upload-pack',
@@ -136,11 +136,11 @@ test('A push that is announced while the one before is fetched is served', async
   await replicas[0]?.refresh(repository.id);
   await push(repository.bare);
   const gate = repository.upstream.gate(repository.path, 20);
-  await replicas[0]?.pushed(repository.url);
+  await replicas[0]?.notifyPush(repository.url);
   await gate.reached;
   const commit = await push(repository.bare);
   const renewed = store.has(commit);
-  for (const replica of replicas) await replica.pushed(repository.url);
+  for (const replica of replicas) await replica.notifyPush(repository.url);
   gate.release();
   await renewed;
   for (const replica of replicas) {

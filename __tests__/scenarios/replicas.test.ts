@@ -2,6 +2,7 @@
  * @needs redis
  * @one-node-version
  */
+
 import { createHash } from 'node:crypto';
 import { on } from 'node:events';
 import { watch } from 'node:fs';
@@ -9,10 +10,12 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { restoreSnapshot } from '../../lib/client/index.js';
 import { MemoryLocks } from '../../lib/index.js';
-import { RedisLocks, withFallback } from '../../lib/locks/redis.js';
+import { withFallback } from '../../lib/locks/index.js';
+import { RedisLocks } from '../../lib/locks/redis.js';
 import { AppProcess } from '../support/app-process.js';
 import { freshRepository } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
+import { listen } from '../support/happenings.js';
 import { HOST } from '../support/host-app.js';
 import { RedisServer } from '../support/redis-server.js';
 import { git } from '../support/run.js';
@@ -101,7 +104,7 @@ describe('Three replicas in processes of their own', () => {
       digests.get(path)?.add(createHash('sha256').update(body).digest('hex'));
     });
     await Promise.all(asked);
-    expect([await count('cloneStarted'), await count('generationFinished')]).toEqual([10, 10]);
+    expect([await count('clone started'), await count('build done')]).toEqual([10, 10]);
     for (const [path, bare] of bares) {
       expect(digests.get(path)?.size).toBe(1);
       const target = join(await directory(), 'restored');
@@ -114,7 +117,7 @@ describe('Three replicas in processes of their own', () => {
   test('take over from one that dies while it clones', async () => {
     const { repository, redis, replicas, urls, count, happened } = await start();
     const { path, upstream } = repository;
-    replicas[0]?.order({ kind: 'kill', at: 'generationStarted' });
+    replicas[0]?.order({ kind: 'kill', at: 'build started' });
     const gate = upstream.gate(path);
     const [first = '', ...others] = urls(path);
     const lost = fetch(first).then((response) => response.arrayBuffer());
@@ -125,7 +128,7 @@ describe('Three replicas in processes of their own', () => {
     gate.release();
     await gone;
     // The others wait for its lease to end. The test ends it at once.
-    expect(await count('cloneStarted')).toBe(1);
+    expect(await count('clone started')).toBe(1);
     await redis.ask(async (client) => {
       const leases = await client.keys('*');
       expect(leases.length).toBeGreaterThan(0);
@@ -138,7 +141,7 @@ describe('Three replicas in processes of their own', () => {
       expect(answer.status).toBe(200);
       await answer.arrayBuffer();
     }
-    expect([await count('cloneStarted'), await count('generationFinished')]).toEqual([2, 1]);
+    expect([await count('clone started'), await count('build done')]).toEqual([2, 1]);
   });
 });
 
@@ -150,6 +153,7 @@ test.each([
   const redis = await startRedis();
   const redisLocks = new RedisLocks({ url: redis.url });
   const locks = fallback === undefined ? redisLocks : withFallback(redisLocks, fallback);
+  defer(() => locks.close?.());
   const app = await repository.startApp({ locks });
   const get = async (query = '') => {
     const response = await fetch(`${app.snapshotUrl(repository.path)}${query}`);
@@ -160,7 +164,7 @@ test.each([
   await app.router.service.refresh(repository.id);
   await redis.stop();
   const told: string[] = [];
-  app.router.service.events.on('generationFailed', ({ error }) => told.push(error.code));
+  listen(app.router.service, 'build failed', ({ error }) => told.push(error.code));
   expect(await get()).toBe(200);
   expect(await get('?depth=1')).toBe(status);
   expect(told).toEqual(status === 200 ? [] : ['LOCK_UNAVAILABLE']);

@@ -49,25 +49,26 @@ test.each([429, 503] as const)(
   'A host that answers %i is asked about no repository before Retry-After',
   async (status) => {
     const service = await start(AT_ONCE, status);
-    const failed = next(service, 'refreshFailed', repository.id);
+    const failed = next(service, 'fetch failed', repository.id);
     await read(service, repository.snapshot);
-    expect((await failed)[0].error).toMatchObject({ retryAfter: SECONDS });
+    expect((await failed).error).toMatchObject({ retryAfter: SECONDS });
     const before = asked();
-    const refused = { code: 'UPSTREAM_UNREACHABLE', retryAfter: expect.any(Number) };
+    const code = status === 429 ? 'UPSTREAM_RATE_LIMITED' : 'UPSTREAM_UNREACHABLE';
+    const refused = { code, retryAfter: expect.any(Number) };
     const wanted = { refs: new Map([['refs/heads/new', '']]), commits: [] };
     for (const id of [repository.id, OTHER]) {
       expect((await read(service, defaultSnapshot(id))).source).toBe('store');
       await expect(service.refresh(id)).rejects.toMatchObject(refused);
       await expect(service.ensureRefs(id, wanted)).rejects.toMatchObject(refused);
     }
-    const elsewhere = next(service, 'refreshed', ELSEWHERE);
+    const elsewhere = next(service, 'fetch done', ELSEWHERE);
     await read(service, defaultSnapshot(ELSEWHERE));
     await elsewhere;
     expect(asked()).toBe(before);
 
     repository.upstream.heal(repository.path);
     fakeDate(defer, SECONDS * 1000);
-    const refreshed = next(service, 'refreshed', OTHER);
+    const refreshed = next(service, 'fetch done', OTHER);
     await read(service, defaultSnapshot(OTHER));
     await refreshed;
   },
@@ -75,12 +76,12 @@ test.each([429, 503] as const)(
 
 test('Without stale answers, what is stored is served without a question before Retry-After', async () => {
   const service = await start(STRICT, 503);
-  const failures = counter(service, 'refreshFailed');
+  const failures = counter(service, 'fetch failed');
   await read(service, repository.snapshot);
   const before = asked();
   for (const id of [repository.id, OTHER])
     expect((await read(service, defaultSnapshot(id))).source).toBe('store');
-  await service.close({ running: 'wait' });
+  await service.close({ drain: true });
   expect([asked(), failures()]).toEqual([before, 1]);
 });
 
@@ -89,5 +90,5 @@ test('A repository that is not mirrored is cloned before Retry-After', async () 
   await read(service, repository.snapshot);
   const path = 'org/cold';
   await repository.add(path);
-  expect((await read(service, defaultSnapshot({ host: HOST, path }))).source).toBe('generation');
+  expect((await read(service, defaultSnapshot({ host: HOST, path }))).source).toBe('build');
 });

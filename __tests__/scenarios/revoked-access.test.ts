@@ -7,12 +7,12 @@ import { rm } from 'node:fs/promises';
 import { install } from '@sinonjs/fake-timers';
 import { artifactKey, checkKey, refusalKey, repositoryPrefix } from '../../lib/artifact/key.js';
 import {
-  type LockRegistry,
   MemoryStore,
   type SnapshotOptions,
   type SnapshotService,
   TieredStore,
 } from '../../lib/index.js';
+import type { LockRegistry } from '../../lib/locks/index.js';
 import type { SnapshotStore } from '../../lib/stores/store.js';
 import { FaultyTier } from '../stores/tiered/faulty-tier.js';
 import { fakeDate, setDate } from '../support/fake-date.js';
@@ -145,13 +145,15 @@ describe.each(STALE_FOR)('With staleWhileRevalidate %d, a repository', (stale) =
     fakeDate(defer, HOUR - MINUTE);
     await expectServed(service);
     fakeDate(defer, MINUTE);
-    const forgotten = next(service, 'forgotten', repository.id);
+    const forgotten = next(service, 'repositoryForgotten', repository.id);
     const refused = { code: text };
     await expect(read(service, repository.snapshot)).rejects.toMatchObject(refused);
-    await expect(service.current(repository.snapshot)).rejects.toMatchObject(refused);
-    expect(await service.stat(repository.snapshot)).toBeUndefined();
-    expect(await service.open({ ...repository.snapshot, depth: 1 })).toBeUndefined();
-    expect((await forgotten)[0].error).toBeUndefined();
+    await expect(
+      service.statStored(repository.snapshot, { revalidate: true }),
+    ).rejects.toMatchObject(refused);
+    expect(await service.statStored(repository.snapshot)).toBeUndefined();
+    expect(await service.openStored({ ...repository.snapshot, depth: 1 })).toBeUndefined();
+    expect((await forgotten).error).toBeUndefined();
     expect([await storedIn(store), hasMirror()]).toEqual([[], false]);
     await expect(read(service, repository.snapshot)).rejects.toMatchObject(refused);
     expect(hasMirror()).toBe(false);
@@ -206,7 +208,7 @@ describe.each(STALE_FOR)('With staleWhileRevalidate %d, a repository', (stale) =
     answer(status(404));
     await expectFailure(service);
     fakeDate(defer, HOUR);
-    const forgotten = next(service, 'forgotten', repository.id);
+    const forgotten = next(service, 'repositoryForgotten', repository.id);
     await expectFailure(service);
     await forgotten;
     // What is down now was refused before.
@@ -215,7 +217,7 @@ describe.each(STALE_FOR)('With staleWhileRevalidate %d, a repository', (stale) =
       code: expect.stringMatching(/^UPSTREAM_/),
     });
     answer('well');
-    expect((await read(service, repository.snapshot)).source).toBe('generation');
+    expect((await read(service, repository.snapshot)).source).toBe('build');
     fakeDate(defer, 24 * HOUR);
     answer(status(404));
     await expectFailure(service);
@@ -231,7 +233,7 @@ test('Nobody has to ask for it: the upstream is asked again when the time is ove
   const clock = stopTimers();
   answer(status(404));
   await expectFailure(service);
-  const forgotten = next(service, 'forgotten', repository.id);
+  const forgotten = next(service, 'repositoryForgotten', repository.id);
   clock.tick(HOUR);
   await forgotten;
   expect([await storedIn(store), hasMirror()]).toEqual([[], false]);
@@ -258,7 +260,7 @@ test('Refs and commits of it are not told either', async () => {
   const denied = { code: 'UPSTREAM_DENIED' };
   await expect(service.ensureRefs(repository.id, wanted)).rejects.toMatchObject(denied);
   const bundle = { kind: 'bundle', repository: repository.id, base: commit } as const;
-  await expect(service.isUpToDate(bundle)).rejects.toMatchObject(denied);
+  await expect(service.isHead(bundle)).rejects.toMatchObject(denied);
 });
 
 test.each([
@@ -271,11 +273,11 @@ test.each([
   await expectFailure(first.service);
   fakeDate(defer, 30 * MINUTE);
   await expectFailure(first.service);
-  await first.service.close({ running: 'wait' });
+  await first.service.close({ drain: true });
   if (isLost) await rm(repository.mirrorIn(first.dataDir), { recursive: true });
   fakeDate(defer, 30 * MINUTE);
   const { service } = await start({ staleWhileRevalidate: 0 }, first);
-  await service.started;
+  await service.ready();
   await expect(read(service, repository.snapshot)).rejects.toMatchObject({
     code: 'UPSTREAM_NOT_FOUND',
   });
@@ -286,7 +288,7 @@ test('What a service did not see for longer than that does not count', async () 
   await read(first.service, repository.snapshot);
   answer(status(404));
   await expectFailure(first.service);
-  await first.service.close({ running: 'wait' });
+  await first.service.close({ drain: true });
   fakeDate(defer, 24 * HOUR);
   const { service } = await start({}, first);
   await expectFailure(service);
@@ -303,13 +305,13 @@ test('It is deleted everywhere, also if each of several services saw a part of t
   fakeDate(defer, 30 * MINUTE);
   await expectFailure(two.service);
   fakeDate(defer, 30 * MINUTE);
-  const forgotten = next(two.service, 'forgotten', repository.id);
+  const forgotten = next(two.service, 'repositoryForgotten', repository.id);
   await expectFailure(two.service);
   await forgotten;
   expect([await storedIn(store), two.hasMirror()]).toEqual([[], false]);
   // The other one has a mirror still, and makes nothing of it, even days later.
   fakeDate(defer, 72 * HOUR);
-  const later = next(one.service, 'forgotten', repository.id);
+  const later = next(one.service, 'repositoryForgotten', repository.id);
   await expect(read(one.service, repository.snapshot)).rejects.toMatchObject({
     code: 'UPSTREAM_NOT_FOUND',
   });
@@ -325,22 +327,22 @@ test('What cannot be deleted is not served all the same, and deleted later', asy
   answer(status(404));
   await expectFailure(service);
   fakeDate(defer, HOUR);
-  const failed = next(service, 'forgotten', repository.id);
+  const failed = next(service, 'repositoryForgotten', repository.id);
   await expectFailure(service);
-  expect((await failed)[0].error).toMatchObject({ message: 'the store is down' });
+  expect((await failed).error).toMatchObject({ message: 'the store is down' });
   answer(status(503));
   await expect(read(service, repository.snapshot)).rejects.toMatchObject({
     code: 'UPSTREAM_NOT_FOUND',
   });
   failing.mockRestore();
   answer(status(404));
-  const forgotten = next(service, 'forgotten', repository.id);
+  const forgotten = next(service, 'repositoryForgotten', repository.id);
   await expectFailure(service);
-  expect((await forgotten)[0].error).toBeUndefined();
+  expect((await forgotten).error).toBeUndefined();
   expect(await storedIn(store)).toEqual([]);
-  const again = counter(service, 'forgotten');
+  const again = counter(service, 'repositoryForgotten');
   await expectFailure(service);
-  await service.close({ running: 'wait' });
+  await service.close({ drain: true });
   expect(again()).toBe(0);
 });
 
@@ -361,9 +363,9 @@ describe('While the store does not delete', () => {
     answer(status(404));
     await expectFailure(service);
     fakeDate(defer, HOUR);
-    const forgotten = next(service, 'forgotten', repository.id);
+    const forgotten = next(service, 'repositoryForgotten', repository.id);
     await expectFailure(service);
-    return (await forgotten)[0];
+    return await forgotten;
   }
 
   test('the mirror of a repository is deleted all the same', async () => {
@@ -408,9 +410,9 @@ describe('While the store does not delete', () => {
     shared.state = 'up';
     shared.onList = async () => {};
     fakeDate(defer, MINUTE); // the shared tier is asked again
-    const forgotten = next(service, 'forgotten', repository.id);
+    const forgotten = next(service, 'repositoryForgotten', repository.id);
     await expectFailure(service);
-    expect((await forgotten)[0].error).toBeUndefined();
+    expect((await forgotten).error).toBeUndefined();
     expect(await storedIn(shared.inner)).toEqual([]);
   });
 
@@ -422,25 +424,25 @@ describe('While the store does not delete', () => {
     const heal = refuseToDelete(store);
     answer(status(404));
     await expectFailure(service);
-    const failed = next(service, 'forgotten', repository.id);
+    const failed = next(service, 'repositoryForgotten', repository.id);
     clock.tick(HOUR);
-    expect((await failed)[0].error).toBeDefined();
+    expect((await failed).error).toBeDefined();
     return { service, store, clock, heal };
   }
 
   test('a repository, that is tried again after a minute without a question to the upstream', async () => {
     const { service, store, clock, heal } = await failToDelete();
     const asked = repository.upstream.infoRefs(repository.path);
-    const failedAgain = next(service, 'forgotten', repository.id);
+    const failedAgain = next(service, 'repositoryForgotten', repository.id);
     clock.tick(MINUTE);
-    expect((await failedAgain)[0].error).toBeDefined();
+    expect((await failedAgain).error).toBeDefined();
     heal();
-    const early = counter(service, 'forgotten');
+    const early = counter(service, 'repositoryForgotten');
     clock.tick(2 * MINUTE - 1);
     expect(early()).toBe(0);
-    const forgotten = next(service, 'forgotten', repository.id);
+    const forgotten = next(service, 'repositoryForgotten', repository.id);
     clock.tick(1);
-    expect((await forgotten)[0].error).toBeUndefined();
+    expect((await forgotten).error).toBeUndefined();
     expect(await storedIn(store)).toEqual([]);
     expect(repository.upstream.infoRefs(repository.path)).toBe(asked);
   });
@@ -450,9 +452,9 @@ describe('While the store does not delete', () => {
     heal();
     answer('well');
     await service.refresh(repository.id);
-    const again = counter(service, 'forgotten');
+    const again = counter(service, 'repositoryForgotten');
     clock.tick(MINUTE);
-    await service.close({ running: 'wait' });
+    await service.close({ drain: true });
     expect(again()).toBe(0);
     expect(await storedIn(store)).toEqual([artifactKey(repository.snapshot)]);
   });
@@ -494,7 +496,7 @@ describe('The time of refusals', () => {
     const key = checkKey(repository.id);
     fakeDate(defer, 5 * MINUTE);
     const answered = shared.locks.next('released', key);
-    await one.service.pushed(repository.url);
+    await one.service.notifyPush(repository.url);
     await answered;
     await refuseAfter(10, two);
     fakeDate(defer, 5 * MINUTE);
@@ -504,9 +506,9 @@ describe('The time of refusals', () => {
     await learnt;
     await two.service.refresh(repository.id).catch(() => {});
     expect(repository.upstream.infoRefs(repository.path)).toBe(asked + 1);
-    const forgotten = next(two.service, 'forgotten', repository.id);
+    const forgotten = next(two.service, 'repositoryForgotten', repository.id);
     await refuseAfter(55, two);
-    expect((await forgotten)[0].error).toBeUndefined();
+    expect((await forgotten).error).toBeUndefined();
   });
 
   test('is over for all services, whatever fails after that', async () => {
@@ -515,12 +517,12 @@ describe('The time of refusals', () => {
     await read(two.service, { ...repository.snapshot, depth: 1 });
     await refuseAfter(0, one);
     await refuseAfter(57, one);
-    const forgotten = next(one.service, 'forgotten', repository.id);
+    const forgotten = next(one.service, 'repositoryForgotten', repository.id);
     await refuseAfter(3, one);
     await forgotten;
     answer(status(503));
     await expectFailure(two.service);
-    const later = next(two.service, 'forgotten', repository.id);
+    const later = next(two.service, 'repositoryForgotten', repository.id);
     await refuseAfter(0, two);
     await later;
     expect(two.hasMirror()).toBe(false);
@@ -530,7 +532,7 @@ describe('The time of refusals', () => {
     const scene = await shared();
     await read(scene.service, repository.snapshot);
     await refuseAfter(0, scene);
-    await scene.service.evict(repository.id);
+    await scene.service.purge(repository.id);
     expect(await scene.store.stat(refusalKey(repository.id))).toBeUndefined();
   });
 
@@ -539,16 +541,16 @@ describe('The time of refusals', () => {
     const { store } = first;
     await read(first.service, repository.snapshot);
     await refuseAfter(0, first);
-    const forgotten = next(first.service, 'forgotten', repository.id);
+    const forgotten = next(first.service, 'repositoryForgotten', repository.id);
     await refuseAfter(60, first);
     await forgotten;
-    await first.service.close({ running: 'wait' });
+    await first.service.close({ drain: true });
     answer('well');
     const second = await start({}, { store });
     await read(second.service, repository.snapshot);
-    await second.service.close({ running: 'wait' });
+    await second.service.close({ drain: true });
     const third = await start({}, second);
-    await third.service.started;
+    await third.service.ready();
     await refuseAfter(1, third);
     await expectServed(third.service);
     expect(third.hasMirror()).toBe(true);

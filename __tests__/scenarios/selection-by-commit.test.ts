@@ -3,7 +3,6 @@
  * @one-node-version
  */
 
-import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SnapshotError } from '../../lib/index.js';
@@ -14,6 +13,7 @@ import { fakeDate } from '../support/fake-date.js';
 import { statusReadsNothing } from '../support/first-status.js';
 import { read } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
+import { happened, listen } from '../support/happenings.js';
 import { HOST, type HostApp } from '../support/host-app.js';
 import { ownRepository } from '../support/own-repository.js';
 import { git } from '../support/run.js';
@@ -189,15 +189,15 @@ describe('With `onlyReachableCommits`', () => {
       const after = await startApp({ ...strict(), dataDir });
       const { service } = after.router;
       const id = { ...repository.snapshot, ref: commit, depth: depth === '' ? undefined : 1 };
-      expect(await service.stat(id)).toBeUndefined();
-      expect(await service.open(id)).toBeUndefined();
+      expect(await service.statStored(id)).toBeUndefined();
+      expect(await service.openStored(id)).toBeUndefined();
       const heal = repository.upstream.fault(repository.path, { kind: 'status', status: 503 });
       expect(await get(after, other)).toEqual(NOT_FOUND);
       heal();
       expect(await get(after, other)).toEqual(NOT_FOUND);
       expect(await get(after, reachable)).toEqual({ status: 200 });
       expect(await get(after, reachable)).toEqual({ status: 200 });
-      expect(await service.stat({ ...id, ref: await commitOf('main~1') })).toBeDefined();
+      expect(await service.statStored({ ...id, ref: await commitOf('main~1') })).toBeDefined();
     },
   );
 });
@@ -323,11 +323,11 @@ describe('A commit that no branch or tag leads to', () => {
   test('survives pushes, consolidation and pruning, in a mirror that git finds complete', async () => {
     const app = await startApp({ freshness: { staleWhileRevalidate: 0, maxAge: 0 } });
     const failures: unknown[] = [];
-    const { events } = app.router.service;
-    const consolidated = once(events, 'consolidated');
-    events.on('consolidationFailed', ({ error }) => failures.push(error));
-    events.on('refreshFailed', ({ error }) => failures.push(error));
-    events.on('mirrorBroken', ({ error }) => failures.push(error));
+    const { service } = app.router;
+    const consolidated = happened(service, 'repack done');
+    listen(service, 'repack failed', ({ error }) => failures.push(error));
+    listen(service, 'fetch failed', ({ error }) => failures.push(error));
+    listen(service, 'mirrorCorrupted', ({ error }) => failures.push(error));
     const mirror = async () => {
       const [name = ''] = await readdir(join(app.dataDir, 'mirrors'));
       return join(app.dataDir, 'mirrors', name);
@@ -361,7 +361,7 @@ describe('A commit that no branch or tag leads to', () => {
     expect(uploadPacks()).toBe(asked);
     expect(failures).toEqual([]);
     // Files that are pruned meanwhile must not disturb git.
-    await app.router.close({ running: 'wait' });
+    await app.router.close({ drain: true });
     expect(await fsck(await mirror())).toEqual([]);
   });
 
@@ -388,9 +388,9 @@ describe('A commit that no branch or tag leads to', () => {
       expect(await get(app, `?ref=${commit}&depth=1`)).toEqual({ status: 200 });
       const { service } = app.router;
       const id = { ...repository.snapshot, ref: commit, depth: 1 };
-      expect(await service.stat(id)).toBeDefined();
+      expect(await service.statStored(id)).toBeDefined();
       expect(await get(app, `?ref=${commit}`)).toEqual({ status: 200 });
-      await service.close({ running: 'wait' });
+      await service.close({ drain: true });
       expect(await readdir(join(app.dataDir, 'mirrors'))).toEqual([]);
     });
 
@@ -418,7 +418,7 @@ describe('A commit that no branch or tag leads to', () => {
           ? read(service, { ...repository.snapshot, ref: commit })
           : service.ensureRefs(repository.id, { refs: new Map(), commits: [commit] });
       await gate.reached;
-      const evicted = service.evict(repository.id);
+      const evicted = service.purge(repository.id);
       gate.release();
       expect(await asking).toMatchObject(method === 'get' ? { commit } : { missingCommits: [] });
       await evicted;

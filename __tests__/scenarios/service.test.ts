@@ -1,8 +1,9 @@
 import { buffer } from 'node:stream/consumers';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
-import { MemoryStore, parseRepository, type SnapshotStore } from '../../lib/index.js';
-import { EVENT_NAMES } from '../support/event-names.js';
+import { MemoryStore, parseRepository } from '../../lib/index.js';
+import type { SnapshotStore } from '../../lib/stores/index.js';
 import { type FreshRepository, freshRepository, read } from '../support/fresh-repository.js';
+import { HAPPENINGS, listen } from '../support/happenings.js';
 import { HOST, leftovers } from '../support/host-app.js';
 import { push } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
@@ -22,8 +23,8 @@ describe('A snapshot', () => {
     const freshness = { maxAge: HOUR };
     const first = repository.start({ store, freshness });
     const generated = await read(first, repository.snapshot);
-    expect(generated.source).toBe('generation');
-    await first.close({ running: 'wait' });
+    expect(generated.source).toBe('build');
+    await first.close({ drain: true });
     const asked = repository.upstream.requests.length;
 
     const second = repository.start({ store, freshness, dataDir: await directory() });
@@ -37,7 +38,7 @@ describe('A snapshot', () => {
     await expect(service.get(repository.snapshot)).rejects.toMatchObject({
       code: 'UPSTREAM_NOT_FOUND',
     });
-    expect(await service.stat(repository.snapshot)).toBeUndefined();
+    expect(await service.statStored(repository.snapshot)).toBeUndefined();
   });
 
   test('is generated from an existing mirror, also from one of an earlier process', async () => {
@@ -59,7 +60,7 @@ describe('A snapshot', () => {
     const elsewhere = parseRepository('elsewhere.test/org/repo');
     for (const call of [
       service.get(defaultSnapshot(elsewhere)),
-      service.stat(defaultSnapshot(elsewhere)),
+      service.statStored(defaultSnapshot(elsewhere)),
       service.delete(defaultSnapshot(elsewhere)),
     ]) {
       await expect(call).rejects.toMatchObject({ code: 'FORBIDDEN' });
@@ -90,25 +91,25 @@ test('A repository may be named in any letters and with `.git`, where its host d
   ]) {
     const head = await repository.head();
     const { source, etag } = await read(service, defaultSnapshot(typed));
-    expect(source).toBe('generation');
-    const stored = await service.stat(defaultSnapshot(id));
+    expect(source).toBe('build');
+    const stored = await service.statStored(defaultSnapshot(id));
     expect(stored).toMatchObject({ repository: id, etag });
-    expect(await service.stat(defaultSnapshot(typed))).toEqual(stored);
-    expect(await service.current(defaultSnapshot(typed))).toEqual(stored);
-    expect(await service.pinned(defaultSnapshot(typed), [etag])).toEqual(stored);
-    const opened = await service.open(defaultSnapshot(typed));
+    expect(await service.statStored(defaultSnapshot(typed))).toEqual(stored);
+    expect(await service.statStored(defaultSnapshot(typed), { revalidate: true })).toEqual(stored);
+    expect(await service.statStored(defaultSnapshot(typed), { etags: [etag] })).toEqual(stored);
+    const opened = await service.openStored(defaultSnapshot(typed));
     opened?.body.destroy();
     expect(opened).toMatchObject({ repository: id, etag });
-    expect(service.headOf(typed)).toBe(head);
-    expect(await service.isUpToDate({ kind: 'bundle', repository: typed, base: head })).toBe(true);
+    expect(service.headCommit(typed)).toBe(head);
+    expect(await service.isHead({ kind: 'bundle', repository: typed, base: head })).toBe(true);
     const refs = new Map([['refs/heads/main', head]]);
     expect(await service.ensureRefs(typed, { refs, commits: [] })).toMatchObject({ refs });
     expect(await service.refresh(typed)).toMatchObject({ repository: id, commit: head });
-    expect((await service.repositories()).map((each) => each.repository)).toEqual([id]);
+    expect((await service.listRepositories()).map((each) => each.repository)).toEqual([id]);
     await service.delete(defaultSnapshot(typed));
-    expect(await service.stat(defaultSnapshot(id))).toBeUndefined();
-    await service.evict(typed);
-    expect(service.headOf(id)).toBeUndefined();
+    expect(await service.statStored(defaultSnapshot(id))).toBeUndefined();
+    await service.purge(typed);
+    expect(service.headCommit(id)).toBeUndefined();
   }
   expect(new Set(upstream.requests.map((each) => each.repository))).toEqual(new Set([path]));
 });
@@ -119,7 +120,7 @@ test('A stored snapshot has the metadata of the generated one', async () => {
   const { length } = await buffer(generated.body);
   const opened = await service.get(repository.snapshot);
   await buffer(opened.body);
-  const stored = await service.stat(repository.snapshot);
+  const stored = await service.statStored(repository.snapshot);
   expect(stored).toMatchObject({ etag: generated.etag, commit: generated.commit, size: length });
   expect(generated.commit).toBe(await repository.head());
   expect(opened).toMatchObject({ ...stored, source: 'store' });
@@ -134,20 +135,22 @@ test('The ETag of a snapshot changes with the repository', async () => {
 
 test('Events report what happens, in order', async () => {
   const service = repository.start({ freshness: { maxAge: HOUR } });
-  const names = EVENT_NAMES.filter((name) => name !== 'cloneProgress');
+  const names = HAPPENINGS.filter((name) => name !== 'jobProgress');
   const seen: string[] = [];
-  for (const name of names) service.events.on(name, () => seen.push(name));
+  for (const name of names) listen(service, name, () => seen.push(name));
   let progress = 0;
-  service.events.on('cloneProgress', () => progress++);
+  listen(service, 'jobProgress', () => progress++);
   await read(service, repository.snapshot);
   await read(service, repository.snapshot);
   await service.delete(repository.snapshot);
   expect(seen).toEqual([
     'miss',
-    'cloneStarted',
-    'cloneFinished',
-    'generationStarted',
-    'generationFinished',
+    'clone started',
+    'clone done',
+    'build started',
+    'build done',
+    'store started',
+    'store done',
     'hit',
     'evicted',
   ]);
@@ -164,14 +167,14 @@ describe('A store that fails', () => {
   test('when it is written to fails no request', async () => {
     const service = repository.start({ store: brokenStore('put') });
     const failures: string[] = [];
-    service.events.on('storeFailed', ({ error }) => failures.push(error.message));
+    listen(service, 'store failed', ({ error }) => failures.push(error.message));
     const [a, b] = await Promise.all([
       read(service, repository.snapshot),
       read(service, repository.snapshot),
     ]);
     expect(a.bytes).toEqual(b.bytes);
     expect(a.bytes.length).toBeGreaterThan(0);
-    await service.close({ running: 'wait' });
+    await service.close({ drain: true });
     expect(failures).toEqual(['put is broken']);
   });
 });
@@ -183,7 +186,7 @@ describe('A service that closes', () => {
     const gate = repository.upstream.gate(repository.path);
     const waiting = read(service, repository.snapshot);
     await gate.reached;
-    const closed = service.close({ running: 'wait' });
+    const closed = service.close({ drain: true });
     gate.release();
     const generated = await waiting;
     await closed;

@@ -43,7 +43,9 @@ const ownCheckKey = () => checkKey(repository.id);
 
 /** What a service reports of the test's repository. */
 async function statusAt(service: SnapshotService) {
-  return (await service.repositories()).filter((each) => each.repository.path === repository.path);
+  return (await service.listRepositories()).filter(
+    (each) => each.repository.path === repository.path,
+  );
 }
 
 describe('A snapshot that another replica stored', () => {
@@ -54,12 +56,12 @@ describe('A snapshot that another replica stored', () => {
     const reading = read(slow, repository.snapshot);
     await gate.reached;
     const commit = await push(repository.bare);
-    const refreshed = next(other, 'refreshed', repository.id);
-    await other.pushed(url());
+    const refreshed = next(other, 'fetch done', repository.id);
+    await other.notifyPush(url());
     await refreshed;
     gate.release();
     await reading;
-    expect(await slow.stat(repository.snapshot)).toMatchObject({ size: expect.any(Number) });
+    expect(await slow.statStored(repository.snapshot)).toMatchObject({ size: expect.any(Number) });
     expect(await statusAt(other)).toMatchObject([{ isCurrent: false }]);
     const isRenewed = renewed(other, repository.snapshot);
     await read(other, repository.snapshot);
@@ -81,7 +83,7 @@ describe('A snapshot that another replica stored', () => {
     const [one, two] = [await replica(strict), await replica(strict)];
     const id = { ...repository.snapshot, depth: 1 };
     await read(one, id);
-    const clones = counter(two, 'cloneStarted', repository.id);
+    const clones = counter(two, 'clone started', repository.id);
     const before = asked();
     for (let i = 1; i <= 3; i++) {
       expect((await read(two, id)).source).toBe('store');
@@ -89,7 +91,7 @@ describe('A snapshot that another replica stored', () => {
     }
     expect(clones()).toBe(0);
     await push(repository.bare);
-    expect((await read(two, id)).source).toBe('generation');
+    expect((await read(two, id)).source).toBe('build');
   });
 });
 
@@ -97,7 +99,7 @@ describe('A check that another replica made', () => {
   /** Makes a service check in the background, unless a check of another one is recent enough. */
   async function check(service: SnapshotService): Promise<void> {
     const over = locks.next('released', ownCheckKey());
-    await service.pushed(url());
+    await service.notifyPush(url());
     await over;
   }
 
@@ -115,11 +117,11 @@ describe('A check that another replica made', () => {
   test('before a push was announced does not count for that push', async () => {
     for (const each of [one, two]) await read(each, repository.snapshot);
     const gate = repository.upstream.gateRefs(repository.path);
-    await one.pushed(url());
+    await one.notifyPush(url());
     await gate.reached;
     const commit = await push(repository.bare);
     const wanted = locks.next('wanted', ownCheckKey());
-    await two.pushed(url());
+    await two.notifyPush(url());
     await wanted;
     const before = asked();
     const answered = locks.next('released', ownCheckKey());
@@ -141,18 +143,18 @@ describe('A check that another replica made', () => {
     defer(() => waiting.mockRestore());
     for (const each of [one, two]) await read(each, repository.snapshot);
     const gate = repository.upstream.gateRefs(repository.path);
-    await one.pushed(url());
+    await one.notifyPush(url());
     await gate.reached;
     await push(repository.bare);
     const wanted = locks.next('wanted', ownCheckKey());
-    await two.pushed(url());
+    await two.notifyPush(url());
     await wanted;
     const again = locks.next('wanted', ownCheckKey());
     late.abort();
     await again;
-    const refreshed = next(two, 'refreshed', repository.id);
+    const refreshed = next(two, 'fetch done', repository.id);
     gate.release();
-    expect(await refreshed).toMatchObject([{ changed: true }]);
+    expect(await refreshed).toMatchObject({ changed: true });
   });
 
   test('does not replace the result of a later check', async () => {
@@ -161,7 +163,7 @@ describe('A check that another replica made', () => {
     for (const each of [one, two]) await read(each, repository.snapshot);
     const held = behind.hold(ownCheckKey());
     const wanted = behind.next('wanted', ownCheckKey());
-    await two.pushed(url());
+    await two.notifyPush(url());
     await wanted;
     await check(one);
     const commit = await push(repository.bare);

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { MemoryStore, type OpenedObject } from '../../lib/index.js';
+import { MemoryStore } from '../../lib/index.js';
+import type { OpenedObject } from '../../lib/stores/index.js';
 import { counter, freshRepository, next, read } from '../support/fresh-repository.js';
 import { stopClock } from '../support/stopped-clock.js';
 import { cleanup } from '../support/temporary-directory.js';
@@ -30,9 +31,9 @@ test('A stored snapshot that arrives slowly, but steadily, is used for a mirror'
   await read(repository.start({ store }), repository.snapshot);
   const timeouts = { idleTimeout: STALL_TIMEOUT };
   const service = repository.start({ store, timeouts, dataDir: await directory() });
-  const cloned = next(service, 'cloneFinished');
-  const failures = counter(service, 'restoreFailed');
-  await service.started;
+  const cloned = next(service, 'clone done');
+  const failures = counter(service, 'mirrorSeedFailed');
+  await service.ready();
   const clock = stopClock(defer);
   const open = store.open.bind(store);
   store.open = async (key, options): Promise<OpenedObject | undefined> => {
@@ -45,6 +46,6 @@ test('A stored snapshot that arrives slowly, but steadily, is used for a mirror'
   const { commit } = await read(service, { ...repository.snapshot, depth: 1 });
   expect(commit).toBe(await repository.head());
   expect(failures()).toBe(0);
-  const [{ restoredBytes }] = await cloned;
-  expect(restoredBytes).toBeGreaterThan(0);
+  const { seededBytes } = await cloned;
+  expect(seededBytes).toBeGreaterThan(0);
 });

@@ -13,11 +13,11 @@ test('A start that failed for a reason that passes is tried again at the next re
   const dataDir = join(await directory(), 'data');
   await writeFile(dataDir, 'in the way');
   const service = repository.start({ dataDir });
-  await expect(service.started).rejects.toMatchObject({ code: 'INTERNAL' });
+  await expect(service.ready()).rejects.toMatchObject({ code: 'INTERNAL' });
   await expect(read(service, repository.snapshot)).rejects.toThrow();
   await rm(dataDir);
   expect((await read(service, repository.snapshot)).commit).toBe(await repository.head());
-  await service.started;
+  await service.ready();
 });
 
 test('A service whose start failed can be closed, and does not start again', async () => {
@@ -25,11 +25,11 @@ test('A service whose start failed can be closed, and does not start again', asy
   const dataDir = join(await directory(), 'data');
   await writeFile(dataDir, 'in the way');
   const service = repository.start({ dataDir });
-  await expect(service.started).rejects.toMatchObject({ code: 'INTERNAL' });
+  await expect(service.ready()).rejects.toMatchObject({ code: 'INTERNAL' });
   await rm(dataDir);
-  const clones = counter(service, 'cloneStarted');
+  const clones = counter(service, 'clone started');
   await service.close();
-  await expect(service.started).rejects.toMatchObject({ code: 'CLOSED' });
+  await expect(service.ready()).rejects.toMatchObject({ code: 'CLOSED' });
   await expect(read(service, repository.snapshot)).rejects.toMatchObject({ code: 'CLOSED' });
   expect(clones()).toBe(0);
 });

@@ -1,10 +1,12 @@
 /**
  * @one-node-version
  */
+
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
-import { FileSystemStore, MemoryStore, type SnapshotStore, TieredStore } from '../../lib/index.js';
+import { FileSystemStore, MemoryStore, TieredStore } from '../../lib/index.js';
+import type { SnapshotStore } from '../../lib/stores/index.js';
 import { holdDeadlines } from '../support/deadlines.js';
 import { door } from '../support/door.js';
 import {
@@ -16,6 +18,7 @@ import {
   readAtOnce,
   renewed,
 } from '../support/fresh-repository.js';
+import { listenOnce } from '../support/happenings.js';
 import { HOST } from '../support/host-app.js';
 import { push } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
@@ -72,17 +75,17 @@ test('What the store does not take within buildTimeout is given up, and the next
   const timeouts = { buildTimeout: BUILD_TIMEOUT };
   const service = repository.start({ store, timeouts, concurrency: { builds: 1 } });
   const hangs = hang(store, repository.path);
-  const failed = next(service, 'storeFailed');
+  const failed = next(service, 'store failed');
   const { bytes } = await readAtOnce(service, repository.snapshot);
   expect(bytes.length).toBeGreaterThan(0);
   await hangs;
   const waiting = readAtOnce(service, defaultSnapshot(OTHER));
   letPass();
-  expect((await failed)[0]).toMatchObject({
+  expect(await failed).toMatchObject({
     repository: repository.id,
     error: { code: 'STORE_FAILED' },
   });
-  expect((await waiting).source).toBe('generation');
+  expect((await waiting).source).toBe('build');
 });
 
 test.each<[string, (maxBytes: number) => Promise<SnapshotStore>]>([
@@ -92,7 +95,7 @@ test.each<[string, (maxBytes: number) => Promise<SnapshotStore>]>([
   'A refresh of a snapshot over the budget of a store of %s fails, and builds it once',
   async (_, make) => {
     const service = repository.start({ store: await make(1000) });
-    const built = counter(service, 'generationStarted');
+    const built = counter(service, 'build started');
     await expect(service.refresh(repository.id)).rejects.toMatchObject({ code: 'STORE_FAILED' });
     expect(built()).toBe(1);
   },
@@ -106,10 +109,10 @@ test('A snapshot that the store failed to give, and then lost, is built and stor
   await read(service, repository.snapshot);
   const denied = new Error('403: access is denied');
   const failing = jest.spyOn(shared, 'open').mockRejectedValueOnce(denied);
-  expect(await service.open(repository.snapshot)).toBeUndefined();
+  expect(await service.openStored(repository.snapshot)).toBeUndefined();
   expect(failing).toHaveBeenCalledTimes(1);
   for await (const { key } of shared.list()) await shared.delete(key);
-  expect((await read(service, repository.snapshot)).source).toBe('generation');
+  expect((await read(service, repository.snapshot)).source).toBe('build');
   expect((await read(service, repository.snapshot)).source).toBe('store');
 });
 
@@ -118,9 +121,9 @@ test('A build whose artifact was deleted meanwhile does not bring it back: only 
   const service = repository.start({ store: new FileSystemStore({ directory: path }) });
   await read(service, repository.snapshot);
   const commit = await push(repository.bare);
-  const builds = counter(service, 'generationFinished');
+  const builds = counter(service, 'build done');
   // Right before the first build is stored.
-  service.events.once('generationFinished', () => {
+  listenOnce(service, 'build done', () => {
     for (const name of readdirSync(path)) if (name.endsWith('.object')) rmSync(join(path, name));
   });
   expect(await service.refresh(repository.id)).toMatchObject({ commit });

@@ -2,13 +2,13 @@
  * @one-node-version
  */
 
-import { on } from 'node:events';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { pipeline, Readable } from 'node:stream';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import type { SnapshotOptions } from '../../lib/index.js';
-import { holdDeadlines } from '../support/deadlines.js';
+import { holdDeadlines, passDeadlines } from '../support/deadlines.js';
+import { happenings, listenOnce } from '../support/happenings.js';
 import { listen } from '../support/listen.js';
 import { buildNoisy, NOISE_BYTES } from '../support/noisy-repository.js';
 import { expectNothingLeft, mirrorNames } from '../support/nothing-left.js';
@@ -60,7 +60,7 @@ describe('A list of refs that is cut off', () => {
     test.each(ways)('fails the request when %s there', async (_how, kind, code) => {
       const { upstream, path, url } = repository;
       const app = await repository.sharedApp();
-      await app.router.service.started;
+      await app.router.service.ready();
       const mirrors = await mirrorNames(app.dataDir);
       const whole = await expectServed(`${url}/info/refs?service=git-upload-pack`);
       upstream.fault(path, { kind, after: find(whole), on: 'info-refs' });
@@ -79,7 +79,7 @@ test('HEAD is the commit of its branch, also if the branch moved while the upstr
   upstream.fault(path, { kind: 'replace-pack', ...pack, head: 'refs/heads/main' });
   const app = await repository.sharedApp();
   await expectServed(app.snapshotUrl(path));
-  expect(app.router.service.headOf(id)).toBe(after);
+  expect(app.router.service.headCommit(id)).toBe(after);
 });
 
 test('An upstream whose messages do not end keeps only its own clone busy', async () => {
@@ -108,11 +108,10 @@ test('An upstream whose messages do not end keeps only its own clone busy', asyn
   const upstreamUrl = await listen(server, defer);
   const passDeadline = holdDeadlines(defer, DEADLINE);
   const app = await startApp({ upstreamUrl, timeouts: { fetchTimeout: DEADLINE } });
-  const { events } = app.router.service;
   const startedAt = performance.now();
   let heard = 0;
   const hearSome = async () => {
-    for await (const _ of on(events, 'cloneProgress')) {
+    for await (const _ of happenings(app.router.service, 'jobProgress')) {
       if (++heard > 2 && said > MANY_WORDS) break;
     }
     // Progress is reported ten times in a second at most.
@@ -132,7 +131,7 @@ describe('A repository that is not supported', () => {
     ['that is shallow', 'org/shallow'],
   ])('fails the request: %s', async (_name, path) => {
     const app = await repository.sharedApp();
-    await app.router.service.started;
+    await app.router.service.ready();
     const mirrors = await mirrorNames(app.dataDir);
     await expectProblem(app.snapshotUrl(path), 'REPOSITORY_UNSUPPORTED');
     await expectNothingLeft(app.dataDir, repository.upstream);
@@ -154,7 +153,7 @@ describe('A repository over a limit', () => {
     const app = await startApp({ freshness: { negativeCacheTtl: DEADLINE }, ...limits });
     const { service } = app.router;
     if (limits.timeouts !== undefined) {
-      service.events.on('generationStarted', holdDeadlines(defer, DEADLINE));
+      listenOnce(service, 'build started', () => passDeadlines(defer, DEADLINE));
     }
     const url = app.snapshotUrl(path);
     await expectProblem(url, 'LIMIT_EXCEEDED');
@@ -162,8 +161,8 @@ describe('A repository over a limit', () => {
     await expectProblem(url, 'LIMIT_EXCEEDED');
     expect(upstream.requests.length).toBe(asked);
     expect(await mirrorNames(app.dataDir)).toHaveLength(cloned ? 1 : 0);
-    expect(await service.stat(defaultSnapshot(id))).toBeUndefined();
-    await app.router.close({ running: 'wait' });
+    expect(await service.statStored(defaultSnapshot(id))).toBeUndefined();
+    await app.router.close({ drain: true });
     await expectNothingLeft(app.dataDir, upstream);
   });
 

@@ -11,7 +11,7 @@ import type {
   SnapshotOptions,
 } from '../../lib/index.js';
 import { holdDeadlines } from '../support/deadlines.js';
-import { EVENT_NAMES } from '../support/event-names.js';
+import { HAPPENINGS, listen } from '../support/happenings.js';
 import { HOST, type HostApp } from '../support/host-app.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
 import { ownRepository } from '../support/own-repository.js';
@@ -58,13 +58,56 @@ describe('An upstream that wants credentials', () => {
     await app.close();
     const asked = upstream.requests.filter((request) => request.repository === path);
     expect(asked.map(({ authorization }) => authorization)).toEqual([true, true]);
-    expect(told()).toMatch(/cloneFinished/);
+    expect(told()).toMatch(/clone done/);
     expectNone(told(), secrets);
     for (const directory of [app.dataDir, restored]) {
       const contents = await contentsOf(directory);
       expect(contents).toContain('[core]');
       expectNone(contents, secrets);
     }
+  });
+
+  test('lets the provider of credentials know that it refused the last ones', async () => {
+    const { upstream, path, id } = repository;
+    upstream.fault(path, { kind: 'require-basic-auth', ...right });
+    const wrong = { ...right, password: 'expired' };
+    const asked: boolean[] = [];
+    let given: Credentials | undefined = wrong;
+    const { app } = await startTalkative(
+      (_repository, { previousDenied, signal }) => {
+        expect(signal).toBeInstanceOf(AbortSignal);
+        asked.push(previousDenied);
+        return given;
+      },
+      { freshness: { negativeCacheTtl: 0 } },
+    );
+    const { service } = app.router;
+    const refused = expect.objectContaining({ code: 'UPSTREAM_DENIED' });
+    await expect(service.refresh(id)).rejects.toEqual(refused);
+    expect(asked).toEqual([false]);
+    // A refusal of an anonymous request says nothing about credentials.
+    given = undefined;
+    await expect(service.refresh(id)).rejects.toMatchObject({ code: 'UPSTREAM_NOT_FOUND' });
+    given = right;
+    await service.refresh(id);
+    expect(asked).toEqual([false, true, true]);
+    await service.refresh(id);
+    given = wrong;
+    await expect(service.refresh(id)).rejects.toEqual(refused);
+    expect(asked).toEqual([false, true, true, false, false]);
+    upstream.heal(path);
+    upstream.fault(path, { kind: 'status', status: 500 });
+    await expect(service.refresh(id)).rejects.toMatchObject({ code: 'UPSTREAM_UNREACHABLE' });
+    await expect(service.refresh(id)).rejects.toMatchObject({ code: 'UPSTREAM_UNREACHABLE' });
+    expect(asked.slice(5)).toEqual([true, true]);
+  });
+
+  test('is not asked when the provider of credentials gives no name and password', async () => {
+    const wrong = Object.create({}, { token: { value: right.password } });
+    const { app, told } = await startTalkative(() => wrong);
+    await expectProblem(app.snapshotUrl(repository.path), 'INTERNAL', 500);
+    expectNone(told(), secrets);
+    await expectUnasked(app);
   });
 
   test('is not asked when the provider of credentials fails', async () => {
@@ -121,8 +164,8 @@ describe('An upstream that wants credentials', () => {
       logger: { warn: log('warn'), error: log('error') },
       ...options,
     });
-    for (const name of EVENT_NAMES) {
-      app.router.service.events.on(name, (event: object) => records.push([name, event]));
+    for (const name of HAPPENINGS) {
+      listen(app.router.service, name, (event: object) => records.push([name, event]));
     }
     const told = () => inspect(records, { depth: Infinity, showHidden: true });
     return { app, told };

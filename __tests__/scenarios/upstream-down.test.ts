@@ -110,7 +110,7 @@ describe('An upstream that', () => {
       const { service, old, mirror } = await startFresh(code === unreachable ? AT_ONCE : STRICT);
       const { upstream, path, id, bare } = repository;
       const status = async () => {
-        const all = await service.repositories();
+        const all = await service.listRepositories();
         return all.find((one) => one.repository.path === path);
       };
       const refs = await git(mirror, 'for-each-ref');
@@ -119,9 +119,9 @@ describe('An upstream that', () => {
       upstream.fault(path, fault);
       if (hangs) void upstream.gate(path, 30).reached.then(passDeadline);
 
-      const failed = next(service, 'refreshFailed');
+      const failed = next(service, 'fetch failed');
       expect(await read(service, defaultSnapshot(id))).toEqual({ ...old, source: 'store' });
-      expect((await failed)[0].error.code).toBe(code);
+      expect((await failed).error.code).toBe(code);
       expect(await status()).toMatchObject({ isCurrent: true, error: { code } });
       expect(await git(mirror, 'for-each-ref')).toBe(refs);
       expect(await fsck(mirror)).toEqual([]);
@@ -161,7 +161,7 @@ describe('An upstream that', () => {
   test('has failed leaves nothing unfinished behind', async () => {
     expect(mirrors.size).toBe(FAILURES.length + 3);
     for (const { router, dataDir } of apps) {
-      await router.service.close({ running: 'wait' });
+      await router.service.close({ drain: true });
       await expectNothingLeft(dataDir, repository.upstream);
     }
     for (const [mirror, files] of mirrors) {
@@ -181,15 +181,15 @@ test.each([
     const dataDir = await directory();
     const first = await start({ dataDir, freshness: STRICT });
     const old = await read(first, defaultSnapshot(id));
-    await first.close({ running: 'wait' });
+    await first.close({ drain: true });
     await push(repository.bare);
     upstream.fault(path, fault);
     upstream.once(started, holdDeadlines(defer, DEADLINE));
     const service = await start({ dataDir, freshness: { ...PLAIN, ...STRICT }, ...LIMITS });
-    await service.started;
-    const failed = next(service, 'refreshFailed');
+    await service.ready();
+    const failed = next(service, 'fetch failed');
     expect(await read(service, defaultSnapshot(id))).toEqual({ ...old, source: 'store' });
-    expect((await failed)[0].error.code).toBe('UPSTREAM_TIMEOUT');
+    expect((await failed).error.code).toBe('UPSTREAM_TIMEOUT');
     await service.close();
     await expectNothingLeft(dataDir, upstream);
   },
@@ -200,9 +200,9 @@ test('A tree that git refuses to check out is not served, and does not end the s
   const old = await read(service, repository.snapshot);
   const { pack, refs } = packOfTree([['100644', '.git', 'x']]);
   repository.upstream.fault(repository.path, { kind: 'replace-pack', pack, refs });
-  const failed = next(service, 'generationFailed');
+  const failed = next(service, 'build failed');
   await read(service, repository.snapshot);
-  expect((await failed)[0].error.code).toBe('REPOSITORY_INVALID');
+  expect((await failed).error.code).toBe('REPOSITORY_INVALID');
   expect((await read(service, repository.snapshot)).etag).toBe(old.etag);
 });
 
@@ -227,7 +227,7 @@ test('A mirror that turns out to be damaged at a refresh is cloned anew', async 
   const service = await start({ dataDir, freshness: { ...PLAIN, ...STRICT } });
   await read(service, repository.snapshot);
   await damagePack(dataDir);
-  const broken = counter(service, 'mirrorBroken');
+  const broken = counter(service, 'mirrorCorrupted');
   const commit = await push(repository.bare);
   expect((await read(service, repository.snapshot)).commit).toBe(commit);
   expect(broken()).toBe(1);
@@ -241,8 +241,8 @@ test('A mirror that cannot be opened is cloned anew, and no request fails', asyn
   await service.delete(repository.snapshot);
   const packs = join(await onlyMirror(dataDir), 'objects/pack');
   for (const name of await readdir(packs)) await rm(join(packs, name));
-  const broken = counter(service, 'mirrorBroken');
-  const failed = counter(service, 'generationFailed');
+  const broken = counter(service, 'mirrorCorrupted');
+  const failed = counter(service, 'build failed');
   expect(await read(service, repository.snapshot)).toEqual(old);
   expect([broken(), failed()]).toEqual([1, 0]);
 });
@@ -260,13 +260,15 @@ describe('While the upstream is down and staleIfError is over', () => {
   });
 
   test('clients get the failure of the check until the upstream answers', async () => {
-    const old = await service.stat(repository.snapshot);
+    const old = await service.statStored(repository.snapshot);
     fakeDate(defer, HOUR);
     expect((await read(service, repository.snapshot)).etag).toBe(old?.etag);
     fakeDate(defer, HOUR);
     for (let i = 0; i < 2; i++) {
       await expect(read(service, repository.snapshot)).rejects.toMatchObject(failure);
-      await expect(service.current(repository.snapshot)).rejects.toMatchObject(failure);
+      await expect(
+        service.statStored(repository.snapshot, { revalidate: true }),
+      ).rejects.toMatchObject(failure);
     }
     repository.upstream.heal(repository.path);
     fakeDate(defer, HOUR);

@@ -1,7 +1,7 @@
 /**
  * @one-node-version
  */
-import { on } from 'node:events';
+
 import { join } from 'node:path';
 import { restoreSnapshot } from '../../lib/client/index.js';
 import type { SnapshotErrorCode } from '../../lib/index.js';
@@ -9,6 +9,7 @@ import { holdDeadlines } from '../support/deadlines.js';
 import { fakeDate } from '../support/fake-date.js';
 import type { Fault } from '../support/faults.js';
 import { fsck } from '../support/fsck.js';
+import { happenings } from '../support/happenings.js';
 import { HOST, type HostApp } from '../support/host-app.js';
 import { buildNoisy, MIDDLE_OF_NOISE } from '../support/noisy-repository.js';
 import { expectNothingLeft, mirrorNames } from '../support/nothing-left.js';
@@ -204,9 +205,8 @@ test('A clone that gets further may take longer than the limit, and one that doe
     freshness: { negativeCacheTtl: 0 },
     timeouts: { fetchTimeout: DEADLINE },
   });
-  const { events } = own.router.service;
   const hasBegun = async () => {
-    for await (const [{ progress }] of on(events, 'cloneProgress')) {
+    for await (const { progress } of happenings(own.router.service, 'jobProgress')) {
       if (progress.kind === 'pack') return;
     }
   };
@@ -219,7 +219,7 @@ test('A clone that gets further may take longer than the limit, and one that doe
   await served;
 
   await push(bare, { files: noise('second.bin') });
-  await own.router.service.evict(id);
+  await own.router.service.purge(id);
   const passAll = holdDeadlines(defer, DEADLINE);
   const other = upstream.gate(path, 2 << 20);
   const failed = expectProblem(own.snapshotUrl(path), 'UPSTREAM_TIMEOUT');
@@ -253,7 +253,7 @@ test('An upstream that recovers is cloned by the next request', async () => {
   const restored = join(await repository.directory(), 'restored');
   await restoreSnapshot({ url, directory: restored });
   expect(await fsck(restored)).toEqual([]);
-  await own.router.close({ running: 'wait' });
+  await own.router.close({ drain: true });
   await expectNothingLeft(own.dataDir, upstream);
   expect(await mirrorNames(own.dataDir)).toHaveLength(1);
 });

@@ -13,6 +13,7 @@ import {
   read,
   readAtOnce,
 } from '../support/fresh-repository.js';
+import { listen } from '../support/happenings.js';
 import { holdWrites } from '../support/held-writes.js';
 import { HOST, type HostApp } from '../support/host-app.js';
 import { cleanup } from '../support/temporary-directory.js';
@@ -63,7 +64,7 @@ async function startBusy(concurrency: SnapshotOptions['concurrency'] = {}) {
   defer(goOn);
   await readAtOnce(started.service, { ...repository.snapshot, ref: 'main', depth: 1 });
   const begun: string[] = [];
-  started.service.events.on('generationStarted', ({ repository: { path } }) => begun.push(path));
+  listen(started.service, 'build started', ({ repository: { path } }) => begun.push(path));
   return { ...started, goOn, begun };
 }
 
@@ -94,23 +95,23 @@ test('Variants whose clients hang up before their turn are not built, and anothe
   await leave();
   const other = readAtOnce(service, defaultSnapshot(OTHER));
   goOn();
-  expect((await other).source).toBe('generation');
-  await service.stat(defaultSnapshot(OTHER));
+  expect((await other).source).toBe('build');
+  await service.statStored(defaultSnapshot(OTHER));
   expect(begun).toEqual([OTHER.path]);
 });
 
 test('Variants whose clients hang up while the repository is cloned are not built', async () => {
   const { app, service } = await start();
-  await service.evict(repository.id);
+  await service.purge(repository.id);
   const gate = repository.upstream.gate(repository.path);
   const { leave } = await ask(app, FLOOD);
   await gate.reached;
   await leave();
-  const begun = counter(service, 'generationStarted');
-  const cloned = next(service, 'cloneFinished', repository.id);
+  const begun = counter(service, 'build started');
+  const cloned = next(service, 'clone done', repository.id);
   gate.release();
   await cloned;
-  expect((await read(service, { ...repository.snapshot, depth: 1 })).source).toBe('generation');
+  expect((await read(service, { ...repository.snapshot, depth: 1 })).source).toBe('build');
   expect(begun()).toBe(1);
 });
 
@@ -120,7 +121,7 @@ test('A variant that was dropped is built for the next client that asks for it',
   await leave();
   const again = readAtOnce(service, { ...repository.snapshot, depth: 2 });
   goOn();
-  expect((await again).source).toBe('generation');
+  expect((await again).source).toBe('build');
   expect(begun).toEqual([repository.path]);
 });
 
@@ -132,14 +133,14 @@ test('A variant is built while one of its clients waits for it', async () => {
   const { leave } = await ask(app, 1);
   await leave();
   goOn();
-  expect((await stays).source).toBe('generation');
+  expect((await stays).source).toBe('build');
   expect(begun).toEqual([repository.path]);
 });
 
 test('Other repositories, and the default snapshot, have their turn before more variants of one', async () => {
   const { app, service, goOn } = await startBusy();
-  const built: string[] = [];
-  service.events.on('generationStarted', ({ etag }) => built.push(etag));
+  const built: (string | undefined)[] = [];
+  listen(service, 'build done', ({ etag }) => built.push(etag));
   const { answers } = await ask(app, 3);
   const other = readAtOnce(service, defaultSnapshot(OTHER));
   const plain = readAtOnce(service, repository.snapshot);
@@ -175,5 +176,5 @@ test('Variants that are dropped leave their places to others', async () => {
   await leave();
   const later = readAtOnce(service, { ...repository.snapshot, depth: 9 });
   goOn();
-  expect((await later).source).toBe('generation');
+  expect((await later).source).toBe('build');
 });

@@ -10,6 +10,7 @@ import { FileSystemStore, MemoryStore, SnapshotError } from '../../lib/index.js'
 import { cloneWithGit, extract } from '../support/clone.js';
 import { expectSameCheckout } from '../support/compare.js';
 import { counter } from '../support/fresh-repository.js';
+import { listen } from '../support/happenings.js';
 import type { HostApp } from '../support/host-app.js';
 import { ownRepository } from '../support/own-repository.js';
 import { git } from '../support/run.js';
@@ -70,10 +71,9 @@ async function laterOn(): Promise<void> {
 /** Counts the generations that begin during some work. */
 async function generationsOf(app: HostApp, work: () => Promise<unknown>): Promise<number> {
   let count = 0;
-  const listener = () => count++;
-  app.router.service.events.on('generationStarted', listener);
+  const end = listen(app.router.service, 'build done', () => count++);
   await work();
-  app.router.service.events.off('generationStarted', listener);
+  end();
   return count;
 }
 
@@ -161,11 +161,11 @@ describe('Of the snapshots by ref or depth', () => {
       throw new SnapshotError('STORE_FAILED', 'no list');
     });
     const failures: SnapshotError[] = [];
-    service.events.on('storeFailed', ({ error }) => failures.push(error));
-    const ends = counter(service, 'generationFailed');
+    listen(service, 'evictionFailed', ({ error }) => failures.push(error));
+    const ends = counter(service, 'build failed');
     await get(app, '?depth=1');
-    expect(await service.stat(id)).toBeDefined();
-    await service.close({ running: 'wait' });
+    expect(await service.statStored(id)).toBeDefined();
+    await service.close({ drain: true });
     expect(failures).toMatchObject([{ code: 'STORE_FAILED', message: 'no list' }]);
     expect(ends()).toBe(0);
   });
@@ -286,12 +286,12 @@ describe('After a push', () => {
       while (!(await isSo())) await setImmediate();
     };
     expect(await get(app, query)).toEqual(before);
-    await until(async () => (await service.stat(id))?.commit === pushed);
+    await until(async () => (await service.statStored(id))?.commit === pushed);
     const renewed = await get(app, query);
     expect(renewed.commit).toBe(pushed);
     await git(repository.bare, 'update-ref', '-d', 'refs/heads/topic/left');
     expect(await get(app, query)).toEqual(renewed);
-    await until(async () => (await service.stat(id)) === undefined);
+    await until(async () => (await service.statStored(id)) === undefined);
     expect((await fetch(urlOf(app, query))).status).toBe(404);
   });
 });

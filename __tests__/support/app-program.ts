@@ -1,28 +1,25 @@
 import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  FileSystemStore,
-  type SnapshotEvents,
-  type SnapshotStore,
-  TieredStore,
-} from '../../lib/index.js';
+import { FileSystemStore, TieredStore } from '../../lib/index.js';
+import type { SnapshotStore } from '../../lib/stores/index.js';
 import type { AppOrder, AppProgramOptions, FleetOptions, KillOrder } from './app-process.js';
+import { type Happening, listen } from './happenings.js';
 import { startHostApp } from './host-app.js';
 
 /*
  * A host app in a process of its own: see `app-process.ts`.
  */
 
-const EVENTS: readonly (keyof SnapshotEvents)[] = [
+const EVENTS: readonly Happening[] = [
   'miss',
-  'cloneStarted',
-  'cloneProgress',
-  'cloneFinished',
-  'cloneFailed',
-  'generationStarted',
-  'generationFinished',
-  'generationFailed',
-  'storeFailed',
+  'clone started',
+  'jobProgress',
+  'clone done',
+  'clone failed',
+  'build started',
+  'build done',
+  'build failed',
+  'store failed',
 ];
 
 /** The longest delay of a timer. */
@@ -90,8 +87,8 @@ async function shared({ redisUrl, leaseTime, bucket, s3 }: FleetOptions) {
 
 const parts = fleet === undefined ? { store: tellingStore() } : await shared(fleet);
 const app = await startHostApp({ ...options, ...parts });
-for (const name of EVENTS) app.router.service.events.on(name, () => note(name));
-await app.router.service.started;
+for (const name of EVENTS) listen(app.router.service, name, () => note(name));
+await app.router.service.ready();
 
 /**
  * Milliseconds for which this thread has had a processor. Unlike time, they do not pass while others have it.

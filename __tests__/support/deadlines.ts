@@ -29,3 +29,17 @@ export function holdDeadlines(
     for (const deadline of held.splice(0, atOnce)) deadline.abort(reason);
   };
 }
+
+/** Lets deadlines of so many milliseconds pass as soon as they are set, until the test is over. */
+export function passDeadlines(defer: Cleanup['defer'], milliseconds: number): void {
+  const { timeout } = AbortSignal;
+  AbortSignal.timeout = (delay) => {
+    if (delay !== milliseconds) return timeout.call(AbortSignal, delay);
+    const deadline = new AbortController();
+    queueMicrotask(() => deadline.abort(new DOMException('The test passed it', 'TimeoutError')));
+    return deadline.signal;
+  };
+  defer(() => {
+    AbortSignal.timeout = timeout;
+  });
+}

@@ -1,4 +1,3 @@
-import { on } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -7,11 +6,11 @@ import type { StoredArtifact } from '../../lib/artifact/artifact.js';
 import { type ArtifactId, defaultSnapshot, type SnapshotId } from '../../lib/artifact/id.js';
 import {
   createSnapshotService,
-  type SnapshotEvents,
   type SnapshotOptions,
   type SnapshotService,
 } from '../../lib/index.js';
 import type { RepositoryId } from '../../lib/repository.js';
+import { type Happening, happened, listen } from './happenings.js';
 import {
   BUILD_AT_ONCE,
   HOST,
@@ -25,7 +24,7 @@ import type { Cleanup } from './temporary-directory.js';
 import { startUpstream, type Upstream } from './upstream.js';
 
 export interface ReadArtifact {
-  readonly source: 'store' | 'generation';
+  readonly source: 'store' | 'build';
   readonly bytes: Buffer;
   readonly commit: string | undefined;
   readonly etag: string;
@@ -118,7 +117,7 @@ export async function freshRepository(
  */
 export async function read(service: SnapshotService, id: ArtifactId): Promise<ReadArtifact> {
   const artifact = await readAtOnce(service, id);
-  if (artifact.source === 'generation') await service.stat(id).catch(() => {});
+  if (artifact.source === 'build') await service.statStored(id).catch(() => {});
   return artifact;
 }
 
@@ -128,23 +127,19 @@ export async function readAtOnce(service: SnapshotService, id: ArtifactId): Prom
   return { source, bytes: await buffer(body), commit, etag };
 }
 
-/** The arguments of the next event of a name; only of one repository, if it is given. */
-export async function next<Name extends keyof SnapshotEvents>(
+/** What comes with the next event of a name; only of one repository, if it is given. */
+export function next<Name extends Happening>(
   service: SnapshotService,
   name: Name,
   repository?: RepositoryId,
-): Promise<SnapshotEvents[Name]> {
-  const events = on(service.events, name) as AsyncIterable<SnapshotEvents[Name]>;
-  for await (const about of events) {
-    if (repository === undefined || isAbout(repository, about[0])) return about;
-  }
-  throw new Error('there are no more events');
+) {
+  return happened(service, name, (about) => repository === undefined || isAbout(repository, about));
 }
 
 /** Resolves when an artifact was generated once more and is stored: the next request is served the new one. */
 export async function renewed(service: SnapshotService, id: ArtifactId): Promise<void> {
-  await next(service, 'generationFinished', id.repository);
-  await service.stat(id);
+  await next(service, 'build done', id.repository);
+  await service.statStored(id);
 }
 
 /** Resolves when a stored artifact is as wanted, after any number of builds. */
@@ -154,9 +149,9 @@ export async function untilStored(
   isWanted: (stored: StoredArtifact | undefined) => boolean | Promise<boolean>,
 ): Promise<void> {
   for (;;) {
-    const finished = next(service, 'generationFinished', id.repository);
+    const finished = next(service, 'build done', id.repository);
     // The event comes before the artifact is stored: this waits for one that is being stored.
-    if (await isWanted(await service.stat(id))) return;
+    if (await isWanted(await service.statStored(id))) return;
     await finished;
   }
 }
@@ -164,19 +159,17 @@ export async function untilStored(
 /** Counts events from now on; only of one repository, if it is given. */
 export function counter(
   service: SnapshotService,
-  name: keyof SnapshotEvents,
+  name: Happening,
   repository?: RepositoryId,
 ): () => number {
   let count = 0;
-  service.events.on(name, (about: object) => {
+  listen(service, name, (about: object) => {
     if (repository === undefined || isAbout(repository, about)) count++;
   });
   return () => count;
 }
 
-/** Decides by the repository of an event, or by the key of a stored object. */
 function isAbout({ host, path }: RepositoryId, about: object): boolean {
-  if ('key' in about) return String(about.key).endsWith(`/${host}/${path}`);
   if (!('repository' in about)) return false;
   return isDeepStrictEqual({ ...Object(about.repository) }, { host, path });
 }

@@ -1,10 +1,10 @@
-import type { SnapshotErrorCode } from '../../lib/index.js';
+import { SnapshotError, type SnapshotErrorCode } from '../../lib/index.js';
 
 /**
  * Requests a URL and asserts that the answer is a problem (RFC 9457) that says the code and nothing
  * more.
  *
- * @returns the seconds of `Retry-After`.
+ * @returns the seconds of `Retry-After`; 0: there is none, because a retry does not help.
  */
 export async function expectProblem(
   url: string,
@@ -22,7 +22,8 @@ export async function expectProblem(
   expect(response.headers.get('content-type')).toBe('application/problem+json');
   expect(response.headers.get('etag')).toBeNull();
   const retryAfter = Number(response.headers.get('retry-after'));
-  if (status === 503) expect(retryAfter).toBeGreaterThan(0);
+  const isPromised = status === 503 && new SnapshotError(code, '').isTransient;
+  expect(retryAfter > 0).toBe(isPromised);
   return retryAfter;
 }
 

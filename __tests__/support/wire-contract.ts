@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ERROR_CODES, SnapshotError } from '../../lib/index.js';
 
 /** An answer that breaks the wire contract. */
 export class ContractViolation extends Error {
@@ -70,7 +71,9 @@ export async function refusal(response: Response): Promise<RequestRefused> {
   demandHeader(response, 'content-type', /^application\/problem\+json\b/, PROBLEM);
   const { data } = problem.safeParse(await readJson(response, PROBLEM));
   demand(data !== undefined && data.status === response.status, PROBLEM, data);
-  if (response.status === 503) {
+  const code = ERROR_CODES.find((known) => known === data.code);
+  const mayRetry = code === undefined || new SnapshotError(code, '').isTransient;
+  if (response.status === 503 && mayRetry) {
     demandHeader(response, 'retry-after', /^\d+$/, '503 with Retry-After');
   }
   return new RequestRefused(response.status, data.code);

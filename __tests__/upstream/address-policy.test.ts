@@ -139,7 +139,7 @@ describe('publicOnly', () => {
   test.each([[[PRIVATE]], [[]]])('fails when no public address is among %j', async (addresses) => {
     const { error } = await outcome(addresses, { all: true });
     expect(error).toMatchObject({
-      code: 'UPSTREAM_UNREACHABLE',
+      code: 'UPSTREAM_ADDRESS_FORBIDDEN',
       message: expect.stringMatching(/git\.test has no public address/),
       clientText: expect.not.stringMatching(/private|public/),
     });

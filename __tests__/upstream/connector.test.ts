@@ -44,7 +44,7 @@ describe('The address policy', () => {
 
       const refused = clientOf(resources, `${origin}/repo`, { trusted: [], untrusted: [host] });
       expect(await rejection(getRefs(refused, `${origin}/repo`))).toMatchObject({
-        code: 'UPSTREAM_UNREACHABLE',
+        code: 'UPSTREAM_ADDRESS_FORBIDDEN',
         message: expect.stringMatching(/has no public address/),
       });
       expect(upstream.sockets).toHaveLength(0);
@@ -62,7 +62,9 @@ describe('The address policy', () => {
     const { url, host, sockets } = await serveRefs('::1');
 
     const refused = clientOf(resources, url, { trusted: [], untrusted: [host] });
-    expect(await rejection(getRefs(refused, url))).toMatchObject({ code: 'UPSTREAM_UNREACHABLE' });
+    expect(await rejection(getRefs(refused, url))).toMatchObject({
+      code: 'UPSTREAM_ADDRESS_FORBIDDEN',
+    });
     expect(sockets).toHaveLength(0);
 
     const allowed = clientOf(resources, url, { trusted: [host] });
@@ -78,7 +80,7 @@ describe('The address policy', () => {
     });
 
     expect(await rejection(getRefs(client, other.url))).toMatchObject({
-      code: 'UPSTREAM_UNREACHABLE',
+      code: 'UPSTREAM_ADDRESS_FORBIDDEN',
     });
     expect(other.sockets).toHaveLength(0);
   });
@@ -100,7 +102,7 @@ describe('The address policy', () => {
     expect(lookup.calls).toEqual(['rebind.test']);
 
     expect(await rejection(getRefs(client, url))).toMatchObject({
-      code: 'UPSTREAM_UNREACHABLE',
+      code: 'UPSTREAM_ADDRESS_FORBIDDEN',
       message: expect.stringMatching(/rebind\.test has no public address/),
     });
     expect(lookup.calls).toEqual(['rebind.test', 'rebind.test']);
@@ -113,7 +115,7 @@ test('Only allowed hosts are connected to', async () => {
   const client = clientOf(resources, upstream.url, { trusted: ['127.0.0.1', 'git.test'] });
 
   expect(await rejection(getRefs(client, upstream.url))).toMatchObject({
-    code: 'UPSTREAM_UNREACHABLE',
+    code: 'UPSTREAM_ADDRESS_FORBIDDEN',
     message: `${upstream.host} is not an allowed host`,
   });
   expect(upstream.sockets).toHaveLength(0);

@@ -25,7 +25,7 @@ describe('An answer with status', () => {
     [403, 'UPSTREAM_DENIED'],
     [404, 'UPSTREAM_NOT_FOUND'],
     [410, 'UPSTREAM_NOT_FOUND'],
-    [429, 'UPSTREAM_UNREACHABLE'],
+    [429, 'UPSTREAM_RATE_LIMITED'],
     [451, 'UPSTREAM_INVALID'],
     [500, 'UPSTREAM_UNREACHABLE'],
     [503, 'UPSTREAM_UNREACHABLE'],
@@ -48,9 +48,8 @@ describe('An answer with status', () => {
   });
 
   test.each([
-    // No refusal, but a limit.
-    [403, '120', 120],
     [429, '120', 120],
+    [403, '120', 120],
     [503, '0', 0],
     [503, '86400', 3600],
     [503, '9'.repeat(400), 3600],
@@ -68,6 +67,14 @@ describe('An answer with status', () => {
 
     expect(error).toHaveProperty('retryAfter', retryAfter);
   });
+});
+
+test('A 403 with Retry-After is a limit, and no refusal', async () => {
+  const upstream = await serve(resources, (_req, res) => {
+    res.writeHead(403, { 'retry-after': '120' }).end();
+  });
+  const error = await rejection(getRefs(clientOf(resources, upstream.url), upstream.url));
+  expect(error).toMatchObject({ code: 'UPSTREAM_RATE_LIMITED', retryAfter: 120 });
 });
 
 describe('The content type', () => {

@@ -123,7 +123,7 @@ describe('A redirect of the ref advertisement', () => {
     const error = await rejection(getRefs(client, upstream.url));
 
     expect(error).toMatchObject({
-      code: 'UPSTREAM_UNREACHABLE',
+      code: 'UPSTREAM_ADDRESS_FORBIDDEN',
       message: `${elsewhere.host} is not an allowed host`,
     });
     expect(elsewhere.sockets).toHaveLength(0);
@@ -141,7 +141,7 @@ describe('A redirect of the ref advertisement', () => {
       });
 
       expect(await rejection(getRefs(client, upstream.url))).toMatchObject({
-        code: 'UPSTREAM_UNREACHABLE',
+        code: 'UPSTREAM_ADDRESS_FORBIDDEN',
         message: expect.stringMatching(/has no public address/),
       });
     },

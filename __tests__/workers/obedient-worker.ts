@@ -34,7 +34,11 @@ serveTasks<Order, string, number>(async (order, { emit, signal }) => {
       for (const event of order.events) emit(event);
       return threadId;
     case 'fail':
-      throw new SnapshotError('UPSTREAM_INVALID', 'told to fail', { retryAfter: 7 });
+      throw new SnapshotError('LIMIT_EXCEEDED', 'told to fail', {
+        retryAfter: 7,
+        limit: 'maxFiles',
+        repository: { host: 'git.test', path: 'org/repo' },
+      });
     case 'sleep':
       emit('asleep');
       return await sleep(signal);

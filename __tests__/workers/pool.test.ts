@@ -87,12 +87,14 @@ describe('A worker thread', () => {
     expect(heard).toEqual(['a', 'b', 'c', 'e']);
   });
 
-  test('is ended when its task fails, and the error keeps its code', async () => {
+  test('is ended when its task fails, and the error keeps its code and details', async () => {
     await expect(run({ kind: 'fail' })).rejects.toMatchObject({
       name: 'SnapshotError',
-      code: 'UPSTREAM_INVALID',
+      code: 'LIMIT_EXCEEDED',
       message: 'told to fail',
       retryAfter: 7,
+      limit: 'maxFiles',
+      repository: { host: 'git.test', path: 'org/repo' },
     });
     expect(await threadCount()).toBe(threads);
   });

@@ -179,7 +179,7 @@ describe.each(THREADS)('A snapshot with %s', (_, from) => {
     await file.write('damage', (await file.stat()).size - 2 * MIB);
     await file.close();
     const { error } = await failure(await taskOf(mirror, from));
-    expect(error).toMatchObject({ code: 'REPOSITORY_DAMAGED' });
+    expect(error).toMatchObject({ code: 'MIRROR_CORRUPTED' });
     await pool.close();
     expect(await openFiles(mirror)).toEqual([]);
   });

@@ -2,9 +2,11 @@ import { formatBytes } from './report.js';
 
 /** Shows what the events of a service say. */
 export function showProgress(events, report) {
-  events.on('cloneStarted', () => report.progress('asking the upstream'));
-  events.on('cloneProgress', ({ progress }) => report.progress(describe(progress)));
-  events.on('generationStarted', () => report.progress('writing the snapshot'));
+  events.on('jobStarted', ({ kind }) => {
+    if (kind === 'clone') report.progress('asking the upstream');
+    if (kind === 'build') report.progress('writing the snapshot');
+  });
+  events.on('jobProgress', ({ progress }) => report.progress(describe(progress)));
 }
 
 function describe(progress) {

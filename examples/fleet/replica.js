@@ -13,6 +13,13 @@ const shared = new S3Store({
 });
 const local = new FileSystemStore({ directory: `${DATA_DIR}/snapshots`, maxBytes: 20e9 });
 
+const store = new TieredStore({
+  local,
+  shared,
+  onDegraded: ({ tier, error }) => console.error(`the ${tier} store:`, error),
+});
+const locks = new RedisLocks({ url: REDIS_URL });
+
 const snapshots = createSnapshotRouter({
   dataDir: DATA_DIR,
   hosts: {
@@ -25,18 +32,15 @@ const snapshots = createSnapshotRouter({
             allowPrivateAddresses: true,
           },
   },
-  store: new TieredStore({
-    local,
-    shared,
-    onDegraded: ({ tier, error }) => console.error(`the ${tier} store:`, error),
-  }),
-  locks: new RedisLocks({ url: REDIS_URL }),
+  store,
+  locks,
   logger: console,
 });
 
 const { events } = snapshots.service;
-events.on('cloneFinished', ({ repository, packBytes, restoredBytes }) => {
-  const from = restoredBytes > 0 ? 'what is stored' : 'the upstream';
+events.on('jobEnded', ({ kind, error, repository, packBytes, seededBytes }) => {
+  if (kind !== 'clone' || error !== undefined) return;
+  const from = seededBytes > 0 ? 'what is stored' : 'the upstream';
   console.log(`mirrored ${repository.path} from ${from}: ${packBytes} bytes fetched`);
 });
 
@@ -52,5 +56,6 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, async () => {
     server.close();
     await snapshots.close();
+    await Promise.all([store.close(), locks.close()]);
   });
 }

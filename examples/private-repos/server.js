@@ -28,8 +28,10 @@ const snapshots = createSnapshotRouter({
     },
   },
   // The token of this server reads whatever it may at GitHub: say here who may ask for what.
-  authorize: (req, repository) =>
-    hasToken(req) && repository.path.toLowerCase().startsWith(`${GITHUB_ORG.toLowerCase()}/`),
+  authorize: (req, repository) => {
+    if (!hasToken(req)) return { status: 401, challenge: 'Bearer realm="snapshots"' };
+    return repository.path.startsWith(`${GITHUB_ORG.toLowerCase()}/`);
+  },
 });
 
 const app = express();

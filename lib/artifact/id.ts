@@ -5,7 +5,7 @@ import type { RepositoryId } from '../repository.js';
 export interface SnapshotId {
   readonly kind: 'snapshot';
   readonly repository: RepositoryId;
-  /** A branch or tag by its short name, or a commit by its 40 hex digits. Default: HEAD. */
+  /** A branch or tag by its short name, or a commit by its full object id. Default: HEAD. */
   readonly ref?: string | undefined;
   /** The number of commits of history, from 1 on, as for `git clone --depth`. Default: all. */
   readonly depth?: number | undefined;
@@ -15,7 +15,7 @@ export interface SnapshotId {
 export interface BundleId {
   readonly kind: 'bundle';
   readonly repository: RepositoryId;
-  /** A commit, by its 40 hex digits. */
+  /** A commit, by its full object id. */
   readonly base: string;
 }
 

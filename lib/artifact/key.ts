@@ -30,6 +30,24 @@ export function artifactKey(id: ArtifactId): string {
   return `${repositoryPrefix(id.repository)}${kind}${parameters.join('')}`;
 }
 
+/** The artifact with this key; `undefined` for keys of other objects. The inverse of `artifactKey`. */
+export function parseArtifactKey(key: string): ArtifactId | undefined {
+  const match = /^v1\/([^/]+)\/(.+)\/([^/]+)$/s.exec(key);
+  const [, host = '', path = '', name = ''] = match ?? [];
+  const repository = { host, path };
+  const [, base] = /^bundle&base=(.+)$/s.exec(name) ?? [];
+  if (base !== undefined) return { kind: 'bundle', repository, base };
+  const snapshot = /^snapshot(?:&depth=(\d+))?(?:&ref=(.+))?$/s.exec(name);
+  if (snapshot === null) return undefined;
+  const [, depth, ref] = snapshot;
+  return {
+    kind: 'snapshot',
+    repository,
+    ...(depth !== undefined && { depth: Number(depth) }),
+    ...(ref !== undefined && { ref: ref.replaceAll(':', '/') }),
+  };
+}
+
 /** The keys of a repository begin with it, and so do those of repositories below its path. */
 export function repositoryPrefix(repository: RepositoryId): string {
   return `v1/${repositoryKey(repository)}/`;

@@ -1,5 +1,5 @@
 import { type AllowList, canonicalRepository, hostConfig } from '../config/hosts.js';
-import { SnapshotError } from '../errors.js';
+import { invalidRequest, SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import { isValidRefName } from '../git/refs.js';
 import { checkRepository, type RepositoryId, repositoryKey } from '../repository.js';
@@ -17,16 +17,16 @@ export function canonicalId<Id extends ArtifactId>(config: AllowList, id: Id): I
   const repository = allowedRepository(config, id?.repository);
   switch (id.kind) {
     case 'snapshot':
-      if ('base' in id) throw invalid('a snapshot has no base');
+      if ('base' in id) throw invalidRequest('a snapshot has no base');
       if (id.ref !== undefined) checkRef(id.ref);
       if (id.depth !== undefined) checkDepth(id.depth);
       break;
     case 'bundle':
-      if ('ref' in id || 'depth' in id) throw invalid('a bundle has no ref and no depth');
-      if (!OID_PATTERN.test(id.base)) throw invalid('base is not 40 lower-case hex digits');
+      if ('ref' in id || 'depth' in id) throw invalidRequest('a bundle has no ref and no depth');
+      if (!OID_PATTERN.test(id.base)) throw invalidRequest('base is not the object id of a commit');
       break;
     default:
-      throw invalid('the kind of an artifact is neither snapshot nor bundle');
+      throw invalidRequest('the kind of an artifact is neither snapshot nor bundle');
   }
   return { ...id, repository };
 }
@@ -55,15 +55,11 @@ export function checkRef(ref: string): void {
     Buffer.byteLength(ref) <= MAX_REF_BYTES &&
     !ref.startsWith('-') &&
     isValidRefName(`refs/heads/${ref}`);
-  if (!isPossible) throw invalid('ref is no name of a branch, tag or commit');
+  if (!isPossible) throw invalidRequest('ref is no name of a branch, tag or commit');
 }
 
 /** @throws SnapshotError `INVALID_REQUEST` */
 export function checkDepth(depth: number): void {
   if (Number.isInteger(depth) && depth >= 1 && depth <= MAX_DEPTH) return;
-  throw invalid(`depth is no whole number from 1 to ${MAX_DEPTH}`);
-}
-
-function invalid(why: string): SnapshotError {
-  return new SnapshotError('INVALID_REQUEST', why);
+  throw invalidRequest(`depth is no whole number from 1 to ${MAX_DEPTH}`);
 }

@@ -1,3 +1,6 @@
+import { finished, type Readable } from 'node:stream';
+import { isNativeError } from 'node:util/types';
+
 /** Settles like `promise`, or rejects with the signal's reason when it aborts. The work goes on. */
 export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
@@ -8,4 +11,37 @@ export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | unde
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort);
   });
+}
+
+/**
+ * A call of the host app: ends with the signal's own reason when it aborts, whatever the work makes
+ * of the signal. Work that has begun goes on.
+ *
+ * @param discard gets a result that comes after the abort.
+ */
+export async function abortable<T>(
+  signal: AbortSignal | undefined,
+  work: () => Promise<T>,
+  discard: (late: T) => void = () => {},
+): Promise<T> {
+  signal?.throwIfAborted();
+  const running = work();
+  return await unlessAborted(running, signal).catch((error: unknown) => {
+    running.then(discard).catch(() => {});
+    throw error;
+  });
+}
+
+/** Destroys a stream with the signal's own reason when it aborts. */
+export function destroyOnAbort(stream: Readable, signal: AbortSignal | undefined): void {
+  if (signal === undefined) return;
+  const onAbort = () => {
+    const reason: unknown = signal.reason;
+    const isError = reason instanceof Error || isNativeError(reason);
+    stream.destroy(isError ? reason : new Error('aborted', { cause: reason }));
+  };
+  // Listens to errors, too: a body that nobody reads yet must not end the process.
+  finished(stream, () => signal.removeEventListener('abort', onAbort));
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
 }

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { SnapshotError } from '../errors.js';
+import { SnapshotError, thrownAgain } from '../errors.js';
 import { after, elapsedSince, LONG_AGO, now, type Time } from './clock.js';
 
 /** A failure that is remembered until a time. */
@@ -11,12 +11,7 @@ export interface Failure {
 /** @throws SnapshotError the failure, with the remaining seconds, unless its time is over. */
 export function throwWhileRemembered({ error, until }: Failure): void {
   const milliseconds = -elapsedSince(until);
-  if (milliseconds > 0) throw delayed(error, milliseconds);
-}
-
-function delayed(cause: SnapshotError, milliseconds: number): SnapshotError {
-  const retryAfter = Math.ceil(milliseconds / 1000);
-  return new SnapshotError(cause.code, cause.message, { cause, retryAfter });
+  if (milliseconds > 0) throw thrownAgain(error, Math.ceil(milliseconds / 1000));
 }
 
 /** Names that clients make up must not fill the memory. */
@@ -38,7 +33,7 @@ export class FailureCache {
     // These are failures of this process, not of the work.
     const isOwn = SnapshotError.is(error, 'ABORTED', 'CLOSED', 'LOCK_UNAVAILABLE', 'LOCK_LOST');
     if (this.#milliseconds === 0 || isOwn) return error;
-    const remembered = delayed(error, milliseconds);
+    const remembered = thrownAgain(error, Math.ceil(milliseconds / 1000));
     this.#failures.set(key, { error: remembered, until: after(now(), milliseconds) });
     return remembered;
   }

@@ -1,4 +1,4 @@
-import { SnapshotError } from '../errors.js';
+import { limitExceeded } from '../errors.js';
 
 /** For finding rules by a name, and for starting to compare one. */
 export const STEPS_PER_SEARCH = 8;
@@ -21,7 +21,7 @@ export class AttributeSteps {
     this.#left -= steps;
     if (this.#left >= 0) return;
     const message = `the .gitattributes files take more than maxAttributeSteps (${this.#most})`;
-    throw new SnapshotError('LIMIT_EXCEEDED', message);
+    throw limitExceeded('maxAttributeSteps', message);
   }
 
   get taken(): number {

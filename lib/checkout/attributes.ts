@@ -1,4 +1,4 @@
-import { SnapshotError } from '../errors.js';
+import { limitExceeded } from '../errors.js';
 import { throwIfStopped } from '../workers/stop.js';
 import { type Assignment, type AttributeValue, parseAttributes } from './attribute-file.js';
 import { compilePattern } from './attribute-pattern.js';
@@ -166,6 +166,6 @@ function foldersOf(directory: string): string[] {
 
 function checkBytes(bytes: number): void {
   if (bytes > MAX_BYTES) {
-    throw new SnapshotError('LIMIT_EXCEEDED', `more than ${MAX_BYTES} bytes of attribute rules`);
+    throw limitExceeded(undefined, `more than ${MAX_BYTES} bytes of attribute rules`);
   }
 }

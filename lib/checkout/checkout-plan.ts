@@ -1,5 +1,5 @@
 import type { WorkLimits } from '../config/options.js';
-import { SnapshotError } from '../errors.js';
+import { limitExceeded } from '../errors.js';
 import { MAX_NAME_BYTES, MAX_PATH_BYTES, verifyPath } from '../git/path-safety.js';
 import { parseTree, type TreeEntry } from '../git/tree.js';
 import { NumberList } from '../history/number-list.js';
@@ -43,7 +43,7 @@ export function planCheckout(reader: ObjectReader, root: string, limits: WorkLim
 /** @throws SnapshotError `LIMIT_EXCEEDED` */
 export function checkSize(checkoutBytes: number, { maxCheckoutBytes }: WorkLimits): void {
   if (checkoutBytes > maxCheckoutBytes) {
-    throw new SnapshotError('LIMIT_EXCEEDED', 'the checkout is larger than maxCheckoutBytes');
+    throw limitExceeded('maxCheckoutBytes', 'the checkout is larger than maxCheckoutBytes');
   }
 }
 
@@ -119,10 +119,10 @@ class Planner {
     this.#pathBytes += pathBytes;
     this.#fileBytes += fileBytes;
     if (this.#entries > this.#limits.maxFiles) {
-      throw new SnapshotError('LIMIT_EXCEEDED', 'the checkout has more files than maxFiles');
+      throw limitExceeded('maxFiles', 'the checkout has more files than maxFiles');
     }
     if (this.#pathBytes > this.#limits.maxPathBytes) {
-      throw new SnapshotError('LIMIT_EXCEEDED', 'the paths have more bytes than maxPathBytes');
+      throw limitExceeded('maxPathBytes', 'the paths have more bytes than maxPathBytes');
     }
     checkSize(this.#fileBytes, this.#limits);
   }

@@ -1,4 +1,4 @@
-import { SnapshotError } from '../errors.js';
+import { limitExceeded } from '../errors.js';
 
 /** The bytes `[start, end)` of a blob. */
 export interface Range {
@@ -43,5 +43,5 @@ export function replaceRanges(
 export function checkConvertedSize(bytes: number, maxBytes: number): void {
   if (bytes <= maxBytes) return;
   const message = `a file of ${bytes} bytes after conversion is larger than ${maxBytes}`;
-  throw new SnapshotError('LIMIT_EXCEEDED', message);
+  throw limitExceeded('maxObjectBytesInMemory', message);
 }

@@ -13,7 +13,8 @@ import { setImmediate } from 'node:timers/promises';
 import type { ByteReader } from '../archive/byte-reader.js';
 import { shownName } from '../archive/entry-path.js';
 import type { TarEntry } from '../archive/tar-reader.js';
-import { hasCode, SnapshotError } from '../errors.js';
+import { hasCode, limitExceeded, SnapshotError } from '../errors.js';
+import type { TreeLimits } from './limits.js';
 
 /** The mode of directories that have files but no entry of their own. */
 const DEFAULT_DIRECTORY_MODE = 0o755;
@@ -30,13 +31,6 @@ const LARGE_WRITE_BYTES = 1024 * 1024;
 const MAX_KEPT_BYTES = 256 * 1024 * 1024;
 /** Links and directories that are finished before other work gets a turn. */
 const BATCH = 256;
-
-export interface TreeLimits {
-  /** Of the content of files and symlinks. */
-  readonly maxBytes: number;
-  /** Files, symlinks and directories. */
-  readonly maxEntries: number;
-}
 
 type DirectoryEntry = Pick<TarEntry, 'mode' | 'mtime'>;
 
@@ -110,9 +104,9 @@ export class TreeWriter {
     this.#bytesLeft -= bytes;
     this.#entriesLeft--;
     this.#keepableBytes -= keptBytes;
-    if (this.#bytesLeft < 0) throw tooMuch('bytes');
-    if (this.#entriesLeft < 0) throw tooMuch('entries');
-    if (this.#keepableBytes < 0) throw tooMuch('bytes of names');
+    if (this.#bytesLeft < 0) throw tooMuch('maxBytes', 'bytes');
+    if (this.#entriesLeft < 0) throw tooMuch('maxEntries', 'entries');
+    if (this.#keepableBytes < 0) throw tooMuch(undefined, 'bytes of names');
   }
 
   #place(path: string): Buffer {
@@ -213,8 +207,8 @@ function duplicate(path: string, cause?: unknown): SnapshotError {
   return new SnapshotError('ARCHIVE_INVALID', message, { cause });
 }
 
-function tooMuch(what: 'bytes' | 'entries' | 'bytes of names'): SnapshotError {
-  return new SnapshotError('LIMIT_EXCEEDED', `the archive has more ${what} than are allowed`);
+function tooMuch(limit: keyof TreeLimits | undefined, what: string): SnapshotError {
+  return limitExceeded(limit, `the archive has more ${what} than are allowed`);
 }
 
 async function inBatches<T>(

@@ -1,14 +1,4 @@
-import type { RepositoryId } from '../repository.js';
-
-/** Sent upstream as HTTP basic authentication, in a request header and nowhere else. */
-export interface Credentials {
-  readonly username: string;
-  readonly password: string;
-}
-
-export type CredentialsProvider = (
-  repository: RepositoryId,
-) => Credentials | undefined | Promise<Credentials | undefined>;
+import type { CredentialsProvider } from './credentials.js';
 
 /** The options of one host of the allow-list. */
 export interface HostOptions {

@@ -18,13 +18,15 @@ const ENDS_IN_NUMBER = /(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$/;
  * @throws SnapshotError `FORBIDDEN`: the allow-list does not have the host; `INVALID_REPOSITORY`:
  * only the allow-list may have IP literals and ports.
  */
-export function hostConfig(allowList: AllowList, { host }: RepositoryId): HostConfig {
+export function hostConfig(allowList: AllowList, repository: RepositoryId): HostConfig {
+  const { host } = repository;
   const config = findHost(allowList, host);
   if (config !== undefined) return config;
   if (host.includes(':') || ENDS_IN_NUMBER.test(host)) {
-    throw new SnapshotError('INVALID_REPOSITORY', 'the address or port is not in the allow-list');
+    const message = 'the address or port is not in the allow-list';
+    throw new SnapshotError('INVALID_REPOSITORY', message, { repository });
   }
-  throw new SnapshotError('FORBIDDEN', 'the host is not in the allow-list');
+  throw new SnapshotError('FORBIDDEN', 'the host is not in the allow-list', { repository });
 }
 
 function findHost({ hosts }: AllowList, host: string): HostConfig | undefined {

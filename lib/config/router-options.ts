@@ -1,15 +1,12 @@
-import type { Request } from 'express';
-import type { RepositoryId } from '../repository.js';
+import type { Authorize } from './authorize.js';
 import type { Logger } from './logger.js';
 import type { ServiceOptions } from './service-options.js';
-
-export type Authorize = (req: Request, repository: RepositoryId) => boolean | Promise<boolean>;
 
 /** The options of a router: those that concern HTTP. */
 export interface RouterOptions {
   /**
-   * Called for each request, after its address was checked. Any result but `true` is answered with
-   * 403. Risk: nothing else keeps clients from repositories that your `credentials` can read. It
+   * Called for each request, after its address and query were checked. Anything but `true` is refused,
+   * with 403 or with the denial that it returns. Risk: nothing else keeps clients from repositories that your `credentials` can read. It
    * covers HTTP only, not the service.
    *
    * @default none: every client can read every repository of the allowed hosts

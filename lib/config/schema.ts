@@ -11,9 +11,9 @@ import {
 import type { LockRegistry } from '../locks/registry.js';
 import { HOST } from '../repository.js';
 import type { SnapshotStore } from '../stores/store.js';
-import type { CredentialsProvider } from './host-options.js';
+import type { Authorize } from './authorize.js';
+import type { CredentialsProvider } from './credentials.js';
 import type { Logger } from './logger.js';
-import type { Authorize } from './router-options.js';
 
 // What each option may be, and its default. The interfaces in `*-options.ts` say what it means.
 

@@ -1,75 +1,88 @@
+import type { ArtifactId } from '../artifact/id.js';
 import type { SnapshotError } from '../errors.js';
 import type { RepositoryId } from '../repository.js';
-import type { FetchProgress } from '../upstream/fetch-pack.js';
+import type { JobEndedEvent, JobProgressEvent, JobStartedEvent } from './job-events.js';
+
+/** The events of a service: the name of each, and what its listeners get. */
+export interface SnapshotEvents {
+  /** A stored artifact was opened, or a client got its URL. */
+  hit: HitEvent;
+  /** No artifact was stored that may be served. */
+  miss: MissEvent;
+  /** A job's turn has come. Each started job ends once. */
+  jobStarted: JobStartedEvent;
+  jobProgress: JobProgressEvent;
+  /** A job has succeeded or failed, or was aborted. */
+  jobEnded: JobEndedEvent;
+  /** The stored snapshot could not be read, or was incomplete: the clone fetches everything. */
+  mirrorSeedFailed: MirrorSeedFailedEvent;
+  /** A mirror was removed, to stay within the budget or on request. */
+  mirrorEvicted: MirrorEvictedEvent;
+  /** A damaged or incomplete mirror was discarded; it will be cloned again. */
+  mirrorCorrupted: MirrorCorruptedEvent;
+  /** A stored artifact was deleted, or evicted by the default store to stay within its budget. */
+  evicted: EvictedEvent;
+  /** The store did not list or delete artifacts that were to be evicted. */
+  evictionFailed: EvictionFailedEvent;
+  /** The upstream has refused a repository for over `forgetAfter`: the service deletes it. */
+  repositoryForgotten: RepositoryForgottenEvent;
+}
 
 interface About {
   readonly repository: RepositoryId;
 }
 
-type Timed = About & { readonly milliseconds: number };
-type Failed = Timed & { readonly error: SnapshotError };
+interface AboutArtifact extends About {
+  readonly artifact: ArtifactId;
+}
 
-/**
- * The events of a service. Listeners run synchronously, so they should be quick. Their errors
- * become warnings of the process, and affect nothing else.
- */
-export interface SnapshotEvents {
-  /** A stored artifact was opened. */
-  hit: [About & { readonly etag: string; readonly size: number }];
-  /** No artifact was stored that may be served. `joined`: its build was already running. */
-  miss: [About & { readonly joined: boolean }];
-  cloneStarted: [About];
-  /** Progress of a clone or fetch. */
-  cloneProgress: [About & { readonly progress: FetchProgress }];
-  /** `objects` and `packBytes` were fetched; `restoredBytes` came from the stored snapshot. */
-  cloneFinished: [
-    Timed & {
-      readonly objects: number;
-      readonly packBytes: number;
-      readonly restoredBytes: number;
-    },
-  ];
-  /** The stored snapshot could not be read, or was incomplete: the clone fetches everything. */
-  restoreFailed: [About & { readonly error: SnapshotError }];
-  cloneFailed: [Failed];
+export interface HitEvent extends AboutArtifact {
+  readonly etag: string;
+  /** Bytes of the whole artifact, also for a range. */
+  readonly size: number;
+  /** Milliseconds since the artifact was stored. */
+  readonly ageMs: number;
+  /** Whether a build would give another artifact, as far as is known. */
+  readonly stale: boolean;
+}
+
+export interface MissEvent extends AboutArtifact {
+  /** `stale`: an artifact is stored, but it may not be served. */
+  readonly reason: 'absent' | 'stale';
+  /** Whether the request waits for a build that was already running. */
+  readonly coalesced: boolean;
+}
+
+export interface MirrorSeedFailedEvent extends About {
+  readonly error: SnapshotError;
+}
+
+export interface MirrorEvictedEvent extends About {
+  readonly bytes: number;
+  /** `budget`: `maxMirrorBytes`. `removed`: the repository was purged or forgotten. */
+  readonly reason: 'budget' | 'removed';
+}
+
+export interface MirrorCorruptedEvent {
+  /** `undefined`: at the start, the service could not read a mirror; it is left as it is. */
+  readonly repository: RepositoryId | undefined;
+  readonly error: SnapshotError;
+}
+
+export interface EvictedEvent extends AboutArtifact {
   /**
-   * The upstream was checked. `changed`: refs differ from what this process knew. `packBytes`: how
-   * many were fetched; 0 if nothing was missing.
+   * `budget`: `maxStoreBytes`. `variants`: `maxVariants`. `deleted`: by `delete`. `removed`: the
+   * repository was purged or forgotten, or its mirror was incomplete. `gone`: the upstream no
+   * longer has its ref.
    */
-  refreshed: [
-    Timed & {
-      readonly changed: boolean;
-      readonly objects: number;
-      readonly packBytes: number;
-    },
-  ];
-  /**
-   * The upstream has refused a repository for over `forgetAfter`: its mirror and stored artifacts
-   * were deleted. `error`: some could not be deleted; the service tries again.
-   */
-  forgotten: [About & { readonly error: SnapshotError | undefined }];
-  /** The check or fetch failed. The service goes on serving stored artifacts. */
-  refreshFailed: [Failed];
-  /** Packs of a mirror were consolidated; `packs`: how many remain. */
-  consolidated: [Timed & { readonly packs: number }];
-  /** The consolidation or a connectivity check of a mirror failed. */
-  consolidationFailed: [Failed];
-  /** A mirror was removed, to stay within the budget or on request. */
-  mirrorEvicted: [About & { readonly bytes: number }];
-  /**
-   * A damaged or incomplete mirror was discarded; it will be cloned again. No `repository`: at the
-   * start, the service could not read a mirror; it is left as it is.
-   */
-  mirrorBroken: [{ readonly repository: RepositoryId | undefined; readonly error: SnapshotError }];
-  generationStarted: [About & { readonly etag: string; readonly commit: string | undefined }];
-  generationFinished: [Timed & { readonly size: number }];
-  /** A build failed, after all attempts. `milliseconds`: of all attempts. */
-  generationFailed: [Failed];
-  /**
-   * The store did not take an artifact, which clients got all the same; or it took a variant, but
-   * did not list or delete the variants above `maxVariants`.
-   */
-  storeFailed: [About & { readonly error: SnapshotError }];
-  /** A stored artifact was deleted, or evicted by the default store to stay within its budget. */
-  evicted: [{ readonly key: string }];
+  readonly reason: 'budget' | 'variants' | 'deleted' | 'removed' | 'gone';
+}
+
+export interface EvictionFailedEvent extends About {
+  readonly error: SnapshotError;
+}
+
+export interface RepositoryForgottenEvent extends About {
+  /** Some of it could not be deleted: the service tries again. */
+  readonly error: SnapshotError | undefined;
 }

@@ -1,8 +1,7 @@
-import type { EventEmitter } from 'node:events';
 import type { Logger } from '../config/logger.js';
-import type { SnapshotError } from '../errors.js';
+import { SnapshotError } from '../errors.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
-import type { SnapshotEvents } from './events.js';
+import type { SnapshotEventSource } from './emitter.js';
 
 /** The fields of a failure in the log. */
 export function failureFields(error: SnapshotError, repository: RepositoryId | undefined) {
@@ -10,22 +9,25 @@ export function failureFields(error: SnapshotError, repository: RepositoryId | u
 }
 
 /** Logs failures that no request shows, but that the operator should know. */
-export function logFailures(events: EventEmitter<SnapshotEvents>, logger: Logger): void {
-  events.on('storeFailed', ({ repository, error }) => {
-    logger.error(failureFields(error, repository), 'snapshot not stored');
+export function logFailures(events: SnapshotEventSource, logger: Logger): void {
+  events.on('jobEnded', ({ kind, repository, error }) => {
+    if (error === undefined || SnapshotError.is(error, 'ABORTED', 'CLOSED')) return;
+    const fields = failureFields(error, repository);
+    if (kind === 'store') logger.error(fields, 'artifact not stored');
+    if (kind === 'repack') logger.warn(fields, 'mirror not repacked');
   });
-  events.on('restoreFailed', ({ repository, error }) => {
+  events.on('evictionFailed', ({ repository, error }) => {
+    logger.error(failureFields(error, repository), 'artifacts not evicted');
+  });
+  events.on('mirrorSeedFailed', ({ repository, error }) => {
     logger.warn(failureFields(error, repository), 'stored snapshot not usable for a mirror');
   });
-  events.on('mirrorBroken', ({ repository, error }) => {
-    logger.error(failureFields(error, repository), 'mirror broken');
+  events.on('mirrorCorrupted', ({ repository, error }) => {
+    logger.error(failureFields(error, repository), 'mirror corrupted');
   });
-  events.on('forgotten', ({ repository, error }) => {
+  events.on('repositoryForgotten', ({ repository, error }) => {
     const name = repositoryKey(repository);
     if (error === undefined) logger.warn({ repository: name }, 'repository refused and deleted');
     else logger.error(failureFields(error, repository), 'repository refused but not deleted');
-  });
-  events.on('consolidationFailed', ({ repository, error }) => {
-    logger.warn(failureFields(error, repository), 'mirror not consolidated');
   });
 }

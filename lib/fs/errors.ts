@@ -26,13 +26,13 @@ export async function withStoreFailure<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** A missing file of a mirror is `REPOSITORY_DAMAGED`. Other errors may be temporary. */
+/** A missing file of a mirror is `MIRROR_CORRUPTED`. Other errors may be temporary. */
 export function readFailure(error: unknown): SnapshotError {
   if (!isNoFile(error)) return toSnapshotError(error);
-  return new SnapshotError('REPOSITORY_DAMAGED', error.message, { cause: error });
+  return new SnapshotError('MIRROR_CORRUPTED', error.message, { cause: error });
 }
 
 /** For a file whose content has changed since it was written. */
 export function damagedFile(path: string): SnapshotError {
-  return new SnapshotError('REPOSITORY_DAMAGED', `${path} is damaged`);
+  return new SnapshotError('MIRROR_CORRUPTED', `${path} is damaged`);
 }

@@ -150,7 +150,7 @@ export class RefListBuilder {
 
 /**
  * @param content is not copied if its names are in order.
- * @throws SnapshotError `REPOSITORY_DAMAGED` for a line that git does not write, or a name that
+ * @throws SnapshotError `MIRROR_CORRUPTED` for a line that git does not write, or a name that
  * comes twice.
  */
 export function parsePackedRefs(content: Buffer): RefList {
@@ -188,5 +188,5 @@ export function parsePackedRefs(content: Buffer): RefList {
 }
 
 function damaged(): SnapshotError {
-  return new SnapshotError('REPOSITORY_DAMAGED', 'packed-refs is damaged');
+  return new SnapshotError('MIRROR_CORRUPTED', 'packed-refs is damaged');
 }

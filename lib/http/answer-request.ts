@@ -1,12 +1,14 @@
 import type { Request, Response } from 'express';
 import { unlessAborted } from '../async/abort.js';
 import { callHost } from '../call-host.js';
-import { canonicalRepository, hostConfig } from '../config/hosts.js';
+import type { AuthorizeContext } from '../config/authorize.js';
 import type { Logger } from '../config/logger.js';
-import type { SnapshotConfig } from '../config/options.js';
+import type { RouterConfig } from '../config/options.js';
 import { isUpstreamFailure, SnapshotError, toSnapshotError } from '../errors.js';
 import { failureFields } from '../events/log-failures.js';
 import { decodeRepository, type RepositoryId } from '../repository.js';
+import type { SnapshotService } from '../service/snapshot-service.js';
+import { findDenial } from './authorization.js';
 import { Connections, type Turn } from './connections.js';
 import { problemStatus, sendProblem, sendProblemOrBreak } from './problem.js';
 
@@ -19,27 +21,39 @@ export interface Exchange {
   readonly signal: AbortSignal;
 }
 
-/** Serves one artifact. If `serve` rejects, the client gets a problem, or its answer breaks off. */
+/** A parsed request. If `serve` rejects, the client gets a problem, or its answer breaks off. */
+export interface ParsedRequest {
+  /** What the client asks for, for `authorize`. */
+  readonly wanted: Omit<AuthorizeContext, 'signal'>;
+  serve(exchange: Exchange): Promise<void>;
+}
+
+/** Serves one type of artifact. */
 export interface EndpointHandler {
   readonly methods: readonly string[];
   /** The status for `UPSTREAM_*` failures. Default: the status of their code. */
   readonly upstreamFailureStatus?: number;
-  serve(exchange: Exchange): Promise<void>;
+  /**
+   * Reads the query.
+   *
+   * @throws SnapshotError `INVALID_REQUEST`
+   */
+  parse(req: Request, repository: RepositoryId): ParsedRequest;
 }
 
 /**
- * Makes the function that answers requests for artifacts. It checks the address, the method, then
- * the client's right to see the repository; then the handler answers. It never rejects: a rejection
- * would end the host app's process.
+ * Makes the function that answers requests for artifacts. It checks the address, the allow-list,
+ * the method, the query, then whether the client may have the artifact; then the handler answers.
+ * It never rejects: a rejection would end the host app's process.
  */
-export function createAnswer(config: SnapshotConfig) {
+export function createAnswer(service: SnapshotService, config: RouterConfig) {
   const connections = new Connections();
 
   return async function answer(
     req: Request,
     res: Response,
     rawRepository: string,
-    { methods, upstreamFailureStatus, serve }: EndpointHandler,
+    handler: EndpointHandler,
   ): Promise<void> {
     let turn: Turn | undefined;
     let repository: RepositoryId | undefined;
@@ -47,19 +61,27 @@ export function createAnswer(config: SnapshotConfig) {
       turn = connections.enter(req, res);
       const { signal } = turn;
       await unlessAborted(turn.ready, signal);
-      repository = canonicalRepository(config, decodeRepository(rawRepository));
+      repository = service.resolve(decodeRepository(rawRepository));
+      const { methods } = handler;
       if (!methods.includes(req.method)) {
         const error = new SnapshotError('METHOD_NOT_ALLOWED', 'no method of this artifact');
         sendProblem(res, error, { Allow: methods.join(', ') });
         return;
       }
-      await authorize(config, req, repository);
+      const { wanted, serve } = handler.parse(req, repository);
+      const { authorize } = config;
+      const denial =
+        authorize && (await findDenial(authorize, req, repository, { ...wanted, signal }));
+      if (denial !== undefined) {
+        sendProblem(res, denial.error, denial.headers);
+        return;
+      }
       signal.throwIfAborted();
       await serve({ req, res, repository, signal });
     } catch (error) {
       if (turn?.signal.aborted) return; // the client is gone
       const failure = toSnapshotError(error);
-      const status = isUpstreamFailure(failure) ? upstreamFailureStatus : undefined;
+      const status = isUpstreamFailure(failure) ? handler.upstreamFailureStatus : undefined;
       sendProblemOrBreak(res, failure, status);
       // A client that pipelines too many requests must not fill the log.
       if (turn === undefined) return;
@@ -79,27 +101,4 @@ function logFailure(
   // The upstream or the load causes a 503. All other failures need the operator.
   if (status === 503) logger?.warn(fields, 'snapshot unavailable');
   else logger?.error(fields, 'snapshot request failed');
-}
-
-/**
- * Checks the allow-list, and that `authorize` returns exactly `true`. Clients can't tell them
- * apart.
- *
- * @throws SnapshotError `FORBIDDEN`; `INVALID_REPOSITORY` as `hostConfig`; `INTERNAL`: `authorize`
- * failed.
- */
-async function authorize(
-  config: SnapshotConfig,
-  req: Request,
-  repository: RepositoryId,
-): Promise<void> {
-  hostConfig(config, repository);
-  if (config.authorize === undefined) return;
-  let allowed: unknown;
-  try {
-    allowed = await config.authorize(req, repository);
-  } catch (cause) {
-    throw new SnapshotError('INTERNAL', 'authorize failed', { cause });
-  }
-  if (allowed !== true) throw new SnapshotError('FORBIDDEN', 'authorize refused');
 }

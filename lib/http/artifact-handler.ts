@@ -1,10 +1,12 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Request, Response } from 'express';
-import type { ArtifactSource, GeneratedArtifact, StoredArtifact } from '../artifact/artifact.js';
+import type { BuiltArtifact, StoredArtifact } from '../artifact/artifact.js';
 import type { ArtifactId } from '../artifact/id.js';
-import type { SnapshotConfig } from '../config/options.js';
+import type { RouterConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
-import type { EndpointHandler, Exchange } from './answer-request.js';
+import type { RepositoryId } from '../repository.js';
+import type { SnapshotService } from '../service/snapshot-service.js';
+import type { EndpointHandler, Exchange, ParsedRequest } from './answer-request.js';
 import { sendBody } from './body.js';
 import {
   evaluatePreconditions,
@@ -16,13 +18,13 @@ import {
 import { attachment, formatHttpDate } from './header-fields.js';
 import { sendProblem } from './problem.js';
 
-export type ServedArtifact = StoredArtifact | GeneratedArtifact;
+export type ServedArtifact = StoredArtifact | BuiltArtifact;
 
 /** What varies per artifact type. */
 export interface ArtifactKind<Id extends ArtifactId> {
   readonly contentType: string;
   /** @throws SnapshotError `INVALID_REQUEST` */
-  identify(exchange: Exchange): Id;
+  identify(req: Request, repository: RepositoryId): Id;
   filename(id: Id): string;
   /** Additional headers of 200 and 206 for this type. */
   headers?(id: Id, artifact: ServedArtifact): OutgoingHttpHeaders;
@@ -33,25 +35,26 @@ export interface ArtifactKind<Id extends ArtifactId> {
   answersInstead?(id: Id, exchange: Exchange): Promise<boolean>;
 }
 
-/** After this many replacements between `current` and `open`, the artifact is sent whole. */
+/** After so many replacements between `statStored` and `openStored`, sends the artifact whole. */
 const MAX_OPEN_ATTEMPTS = 3;
 
 /**
- * `GET` and `HEAD` of an artifact. HEAD calls `stat` alone. A plain GET of a snapshot calls `get`
- * alone, unless the store has URLs. Other GETs look into the store first, select from a version,
- * and open exactly this version. A version that the client pins with an entity tag is served as
- * long as the store has it, also after it was replaced, and without a check of the upstream.
+ * `GET` and `HEAD` of an artifact. HEAD calls `statStored` alone. A plain GET of a snapshot calls
+ * `get` alone, unless the store has URLs. Other GETs look into the store first, select from a
+ * version, and open exactly this version. A version that the client pins with an entity tag is
+ * served as long as the store has it, also after it was replaced, and without a check of the
+ * upstream.
  */
 export function createArtifactHandler<Id extends ArtifactId>(
-  source: ArtifactSource,
-  { authorize, clientIdleTimeout }: SnapshotConfig,
+  service: SnapshotService,
+  { authorize, clientIdleTimeout }: RouterConfig,
   kind: ArtifactKind<Id>,
 ): EndpointHandler {
   // Caches revalidate an artifact at each use: the next fetch may replace it.
   const cacheControl = authorize === undefined ? 'no-cache' : 'private, no-cache';
 
   async function head(id: Id, { req, res, signal }: Exchange): Promise<void> {
-    const stored = (await pinned(id, req, signal)) ?? (await source.stat(id, { signal }));
+    const stored = (await pinned(id, req, signal)) ?? (await service.statStored(id, { signal }));
     if (stored === undefined) throw new SnapshotError('NOT_STORED', 'nothing is stored');
     if (!answersWithoutBody(res, select(req, stored), stored)) {
       res.writeHead(200, representationHeaders(id, stored)).end();
@@ -62,9 +65,11 @@ export function createArtifactHandler<Id extends ArtifactId>(
     const { req, res, signal } = exchange;
     const sending = { clientIdleTimeout, signal };
     const looksIntoStore =
-      kind.answersInstead !== undefined || source.urlOf !== undefined || needsSelection(req);
+      kind.answersInstead !== undefined || service.hasDownloadUrls || needsSelection(req);
     for (let attempt = 0; looksIntoStore && attempt < MAX_OPEN_ATTEMPTS; attempt++) {
-      const stored = (await pinned(id, req, signal)) ?? (await source.current(id, { signal }));
+      const stored =
+        (await pinned(id, req, signal)) ??
+        (await service.statStored(id, { revalidate: true, signal }));
       if (stored === undefined) {
         // Without a current representation not even `*` matches (RFC 9110, section 13.1.1).
         if (req.headers['if-match'] !== undefined) throw preconditionFailed();
@@ -76,7 +81,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
       const range = selection.kind === 'part' ? selection.range : undefined;
       // Never for a range: all parts of a download must be of one version.
       if (range === undefined && (await redirect(id, stored, exchange))) return;
-      const opened = await source.open(id, { range, revision: stored.revision, signal });
+      const opened = await service.openStored(id, { range, revision: stored.revision, signal });
       if (opened === undefined) continue; // replaced or evicted since
       const whole = representationHeaders(id, opened);
       const { body, size } = opened;
@@ -87,7 +92,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
       return sendBody(res, 206, part, body, { ...sending, length });
     }
 
-    const artifact = await source.get(id, { signal });
+    const artifact = await service.get(id, { signal });
     const precondition = evaluatePreconditions(req, artifact);
     if (precondition === 'holds') {
       const length = artifact.source === 'store' ? artifact.size : undefined;
@@ -99,15 +104,16 @@ export function createArtifactHandler<Id extends ArtifactId>(
   }
 
   async function pinned(id: Id, req: Request, signal: AbortSignal) {
-    const tags = pinnedTags(req);
-    return tags.length === 0 ? undefined : await source.pinned(id, tags, { signal });
+    const etags = pinnedTags(req);
+    return etags.length === 0 ? undefined : await service.statStored(id, { etags, signal });
   }
 
   /** Redirects the client to the artifact's URL, if the store has one. @returns whether it did. */
   async function redirect(id: Id, stored: StoredArtifact, { res, signal }: Exchange) {
+    if (!service.hasDownloadUrls) return false;
     const contentDisposition = attachment(kind.filename(id));
     const about = { contentType: kind.contentType, contentDisposition, signal };
-    const location = await source.urlOf?.(id, stored, about);
+    const location = await service.getDownloadUrl(id, stored, about);
     if (location === undefined) return false;
     // The URL expires soon, and a client that has it may not be allowed to get the next one.
     const headers = { Location: location, 'Cache-Control': 'no-store', 'Content-Length': 0 };
@@ -154,11 +160,16 @@ export function createArtifactHandler<Id extends ArtifactId>(
 
   return {
     methods: ['GET', 'HEAD'],
-    serve: async (exchange) => {
-      const id = kind.identify(exchange);
-      await (exchange.req.method === 'HEAD' ? head(id, exchange) : get(id, exchange));
+    parse: (req, repository) => {
+      const id = kind.identify(req, repository);
+      const answer = req.method === 'HEAD' ? head : get;
+      return { wanted: wantedOf(id), serve: (exchange) => answer(id, exchange) };
     },
   };
+}
+
+function wantedOf({ kind, repository: _, ...selection }: ArtifactId): ParsedRequest['wanted'] {
+  return { artifact: kind, ...selection };
 }
 
 function preconditionFailed(): SnapshotError {

@@ -1,28 +1,34 @@
-import type { ArtifactSource } from '../artifact/artifact.js';
+import type { Request } from 'express';
 import { type BundleId, isVariant, type SnapshotId } from '../artifact/id.js';
 import { checkDepth, checkRef } from '../artifact/validate-id.js';
-import type { SnapshotConfig } from '../config/options.js';
-import { SnapshotError } from '../errors.js';
+import type { RouterConfig } from '../config/options.js';
+import { invalidRequest } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import { type RepositoryId, repositoryName } from '../repository.js';
-import type { Exchange } from './answer-request.js';
+import type { SnapshotService } from '../service/snapshot-service.js';
 import { createArtifactHandler } from './artifact-handler.js';
-import { queryParameter } from './target.js';
+import { queryParameters } from './target.js';
+
+const BUNDLE_TYPE = 'application/x-git-bundle';
 
 /** `GET` and `HEAD` of `snapshot.tar.zst?ref={branch, tag or commit}&depth={commits}`. */
-export function createSnapshotHandler(source: ArtifactSource, config: SnapshotConfig) {
-  return createArtifactHandler<SnapshotId>(source, config, {
+export function createSnapshotHandler(service: SnapshotService, config: RouterConfig) {
+  return createArtifactHandler<SnapshotId>(service, config, {
     contentType: 'application/zstd',
     identify: identifySnapshot,
     filename: ({ repository }) => `${repositoryName(repository)}.tar.zst`,
     headers: (id, { commit }) => {
       if (commit === undefined) return {};
       // Bundles lead to HEAD: they are only useful for a checkout of HEAD with its whole history.
-      const head = isVariant(id) ? undefined : source.headOf(id.repository);
+      const head = isVariant(id) ? undefined : service.headCommit(id.repository);
       const isBehind = head !== undefined && head !== commit;
       return {
+        'Snapshot-Commit': commit,
         'X-Cachew-Snapshot-Commit': commit,
-        ...(isBehind && { 'X-Cachew-Bundle-Url': bundleUrl(id.repository, commit) }),
+        ...(isBehind && {
+          Link: bundleLink(commit),
+          'X-Cachew-Bundle-Url': bundleUrl(id.repository, commit),
+        }),
       };
     },
   });
@@ -32,13 +38,13 @@ export function createSnapshotHandler(source: ArtifactSource, config: SnapshotCo
  * `GET` and `HEAD` of `snapshot.bundle?base={commit}`. 204 if the upstream's HEAD is the base.
  * Caches must not keep a 204: it holds only at the moment of the check.
  */
-export function createBundleHandler(source: ArtifactSource, config: SnapshotConfig) {
-  return createArtifactHandler<BundleId>(source, config, {
-    contentType: 'application/x-git-bundle',
+export function createBundleHandler(service: SnapshotService, config: RouterConfig) {
+  return createArtifactHandler<BundleId>(service, config, {
+    contentType: BUNDLE_TYPE,
     identify: identifyBundle,
     filename: ({ repository }) => `${repositoryName(repository)}.bundle`,
     async answersInstead(id, { res, signal }) {
-      if (!(await source.isUpToDate(id, { signal }))) return false;
+      if (!(await service.isHead(id, { signal }))) return false;
       res.writeHead(204, { 'Cache-Control': 'no-store' }).end();
       return true;
     },
@@ -46,13 +52,13 @@ export function createBundleHandler(source: ArtifactSource, config: SnapshotConf
 }
 
 /**
- * Ignores other parameters. Without `ref` and `depth`, the artifact is the default snapshot.
+ * Without `ref` and `depth`, the artifact is the default snapshot.
  *
  * @throws SnapshotError `INVALID_REQUEST`
  */
-function identifySnapshot({ req, repository }: Exchange): SnapshotId {
-  const ref = queryParameter(req, 'ref');
-  const depth = queryParameter(req, 'depth');
+function identifySnapshot(req: Request, repository: RepositoryId): SnapshotId {
+  const query = queryParameters(req, ['ref', 'depth']);
+  const [ref, depth] = [query.get('ref'), query.get('depth')];
   return {
     kind: 'snapshot',
     repository,
@@ -61,7 +67,7 @@ function identifySnapshot({ req, repository }: Exchange): SnapshotId {
   };
 }
 
-/** git takes 40 hex digits, in upper or lower case, for an id, even if a ref has that name. */
+/** git takes an object id, in upper or lower case, for the object, even if a ref has that name. */
 function parseRef(text: string): string {
   if (/^[0-9a-f]{40}$/i.test(text)) return text.toLowerCase();
   checkRef(text);
@@ -76,10 +82,21 @@ function parseDepth(text: string): number {
 }
 
 /** @throws SnapshotError `INVALID_REQUEST` */
-function identifyBundle({ req, repository }: Exchange): BundleId {
-  const base = queryParameter(req, 'base');
+function identifyBundle(req: Request, repository: RepositoryId): BundleId {
+  const base = queryParameters(req, ['base']).get('base');
   if (base !== undefined && OID_PATTERN.test(base)) return { kind: 'bundle', repository, base };
-  throw new SnapshotError('INVALID_REQUEST', 'base is no commit of 40 lower-case hex digits');
+  throw invalidRequest('base is not the object id of a commit, in lower case');
+}
+
+/** The relation of a snapshot to the bundle that brings it up to date (RFC 8288, 2.1.2). */
+const BUNDLE_RELATION = 'urn:relation-type:express-git-snapshot:bundle';
+
+/**
+ * A link to the bundle that fast-forwards a snapshot of `base`. It is relative to the snapshot's
+ * URL, so it needs no knowledge of the mount, nor of a proxy that changes the path.
+ */
+function bundleLink(base: string): string {
+  return `<snapshot.bundle?base=${base}>; rel="${BUNDLE_RELATION}"; type="${BUNDLE_TYPE}"`;
 }
 
 /**

@@ -1,24 +1,33 @@
 import type { Request } from 'express';
 import { z } from 'zod';
-import type { ArtifactSource, EnsuredRefs, WantedRefs } from '../artifact/artifact.js';
-import { SnapshotError } from '../errors.js';
+import type { EnsuredRefs, WantedRefs } from '../artifact/artifact.js';
+import { invalidRequest, SnapshotError } from '../errors.js';
+import type { SnapshotService } from '../service/snapshot-service.js';
 import type { EndpointHandler, Exchange } from './answer-request.js';
 import { bodyWasRead, parseJson, readBody } from './request-body.js';
+import { queryParameters } from './target.js';
 
 const MAX_BODY_BYTES = 256 * 1024;
 
 /** `POST ensure-refs`: makes the mirror hold refs and commits that the client is about to fetch. */
-export function createEnsureRefsHandler(source: ArtifactSource): EndpointHandler {
+export function createEnsureRefsHandler(service: SnapshotService): EndpointHandler {
   async function serve({ req, res, repository, signal }: Exchange): Promise<void> {
     const wanted = parseWantedRefs(await readJson(req));
-    const ensured = await source.ensureRefs(repository, wanted, { signal });
+    const ensured = await service.ensureRefs(repository, wanted, { signal });
     const body = JSON.stringify(toAnswer(wanted, ensured));
     const length = Buffer.byteLength(body);
     const headers = { 'Content-Type': 'application/json', 'Content-Length': length };
     res.writeHead(200, { ...headers, 'Cache-Control': 'no-store' }).end(body);
   }
 
-  return { methods: ['POST'], upstreamFailureStatus: 502, serve };
+  return {
+    methods: ['POST'],
+    upstreamFailureStatus: 502,
+    parse: (req) => {
+      queryParameters(req, []);
+      return { wanted: { artifact: 'ensure-refs' }, serve };
+    },
+  };
 }
 
 /** Empty members are left out. Each wanted ref has an entry: clients count them. */
@@ -45,7 +54,7 @@ async function readJson(req: Request): Promise<unknown> {
   const body: unknown = wasRead ? req.body : await readBody(req, MAX_BODY_BYTES);
   const isText = typeof body === 'string' || Buffer.isBuffer(body);
   if (body === undefined || (isText && Buffer.byteLength(body) > MAX_BODY_BYTES)) {
-    throw new SnapshotError('INVALID_REQUEST', 'the body is too large');
+    throw invalidRequest('the body is too large');
   }
   return isText ? parseJson(body.toString(), 'the body') : body;
 }
@@ -87,5 +96,5 @@ function parseWantedRefs(body: unknown): WantedRefs {
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const where = issue?.path.map(String).join('.').slice(0, 200);
-  throw new SnapshotError('INVALID_REQUEST', `the body is malformed at "${where}"`);
+  throw invalidRequest(`the body is malformed at "${where}"`);
 }

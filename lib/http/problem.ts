@@ -12,9 +12,9 @@ export function problemStatus(code: SnapshotErrorCode): number {
 }
 
 /**
- * Answers with an `application/problem+json` body (RFC 9457), made from the code alone: no internal
- * text can leak. If another answer has begun, breaks the connection: a clean end would mean
- * success.
+ * Answers with an `application/problem+json` body (RFC 9457). It is made from the code and
+ * `clientDetail`, so no internal text can leak. If another answer has begun, breaks the connection:
+ * a clean end would mean success.
  *
  * @param status for routes that differ from `ERRORS`.
  */
@@ -29,17 +29,19 @@ export function sendProblem(
     return;
   }
   const { retryAfter: seconds = DEFAULT_RETRY_AFTER } = error;
+  const mayRetry = error.isTransient && (status === 429 || status === 503);
   const body = JSON.stringify({
     type: `urn:problem-type:express-git-snapshot:${error.code.toLowerCase().replaceAll('_', '-')}`,
     title: error.clientText,
     status,
+    ...(error.clientDetail !== undefined && { detail: error.clientDetail }),
     code: error.code,
   });
   res.writeHead(status, {
     'Content-Type': 'application/problem+json',
     'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
-    ...((status === 429 || status === 503) && { 'Retry-After': Math.max(1, Math.ceil(seconds)) }),
+    ...(mayRetry && { 'Retry-After': Math.max(1, Math.ceil(seconds)) }),
     ...headers,
   });
   res.end(body);

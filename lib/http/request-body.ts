@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { finished } from 'node:stream';
-import { SnapshotError } from '../errors.js';
+import { invalidRequest, SnapshotError } from '../errors.js';
 
 /** Whether other middleware, such as a body parser, has read the body. */
 export function bodyWasRead(req: IncomingMessage): boolean {
@@ -63,7 +63,7 @@ export function parseJson(text: string, name: string): unknown {
     return JSON.parse(text);
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause;
-    throw new SnapshotError('INVALID_REQUEST', `${name} is not JSON`, { cause });
+    throw invalidRequest(`${name} is not JSON`, cause);
   }
 }
 

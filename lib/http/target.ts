@@ -1,23 +1,28 @@
 import type { Request } from 'express';
-import { SnapshotError } from '../errors.js';
+import { invalidRequest } from '../errors.js';
 
 /** The ends of the request paths that the router answers. */
 const ENDPOINTS = ['snapshot.tar.zst', 'snapshot.bundle', 'ensure-refs', 'info/refs'] as const;
 export type Endpoint = (typeof ENDPOINTS)[number];
+
+/** Names of artifacts that later versions may have, such as `snapshot.tar.gz`. */
+const RESERVED = /\/(snapshot\.[^/]*)$/;
 
 /**
  * Splits a raw request path, as from `rawPath`. Ignores one empty segment before the endpoint:
  * clients join it to URLs that end in a slash. `undefined`: the path is not
  * `/{host}/{path…}/{endpoint}`.
  *
- * @returns `repository` as sent, for `decodeRepository`.
+ * @returns `endpoint`: `unknown` for a reserved name; `repository` as sent, for `decodeRepository`.
  */
 export function splitTarget(rawPath: string) {
   const endpoint = ENDPOINTS.find((name) => rawPath.endsWith(`/${name}`));
-  if (endpoint === undefined) return undefined;
-  const before = rawPath.slice(0, -endpoint.length - 1);
+  const name = endpoint ?? RESERVED.exec(rawPath)?.[1];
+  if (name === undefined) return undefined;
+  const before = rawPath.slice(0, -name.length - 1);
   const repository = before.slice(1, before.endsWith('/') ? -1 : undefined);
-  return before.startsWith('/') && repository.includes('/') ? { endpoint, repository } : undefined;
+  if (!before.startsWith('/') || !repository.includes('/')) return undefined;
+  return { endpoint: endpoint ?? ('unknown' as const), repository };
 }
 
 /** The query as the client sent it. The host app may have changed or removed `req.query`. */
@@ -36,13 +41,19 @@ export function rawPath({ url, originalUrl, baseUrl }: Request): string {
 }
 
 /**
- * The decoded value of a query parameter; `undefined` when it is not given.
+ * The decoded query parameters that the client gave.
  *
- * @throws SnapshotError `INVALID_REQUEST` when it is given twice: parsers differ in which one they
- * take.
+ * @param known the names of the endpoint's parameters.
+ * @throws SnapshotError `INVALID_REQUEST` for another name: the client would get another artifact
+ * than it asked for. Also for a name given twice: parsers differ in which value they take.
  */
-export function queryParameter(req: Request, name: string): string | undefined {
-  const [value, ...more] = rawQuery(req).getAll(name);
-  if (more.length === 0) return value;
-  throw new SnapshotError('INVALID_REQUEST', `${name} is given more than once`);
+export function queryParameters(req: Request, known: readonly string[]): Map<string, string> {
+  const given = new Map<string, string>();
+  for (const [name, value] of rawQuery(req)) {
+    const quoted = `the query parameter "${name.slice(0, 100)}"`;
+    if (!known.includes(name)) throw invalidRequest(`${quoted} is unknown`);
+    if (given.has(name)) throw invalidRequest(`${quoted} is given more than once`);
+    given.set(name, value);
+  }
+  return given;
 }

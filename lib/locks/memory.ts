@@ -1,24 +1,25 @@
-import type { Lock, LockRegistry } from './registry.js';
+import type { DisposableLock, LockRegistry } from './registry.js';
 
 /** Locks for the callers in this process. They are never lost: `signal` never aborts. */
 export class MemoryLocks implements LockRegistry {
   /** Key that is held → its waiters, in the order of arrival. A free key has no entry. */
   readonly #queues = new Map<string, Set<() => void>>();
 
-  async acquire(key: string, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<Lock> {
+  async acquire(
+    key: string,
+    { signal }: { signal?: AbortSignal | undefined } = {},
+  ): Promise<DisposableLock> {
     signal?.throwIfAborted();
     const queue = this.#queues.get(key);
     if (queue === undefined) this.#queues.set(key, new Set());
     else await turn(queue, signal);
 
     let held = true;
-    return {
-      signal: new AbortController().signal,
-      release: async () => {
-        if (held) this.#handOver(key);
-        held = false;
-      },
+    const release = async () => {
+      if (held) this.#handOver(key);
+      held = false;
     };
+    return { signal: new AbortController().signal, release, [Symbol.asyncDispose]: release };
   }
 
   /** Hands the key to the first waiter, so that a new caller can't overtake it. */

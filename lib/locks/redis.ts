@@ -10,10 +10,9 @@ import { MemoryLocks } from './memory.js';
 import { RedisLease } from './redis-lease.js';
 import type { RedisLocksOptions } from './redis-options.js';
 import { type RedisLocksConfig, redisLocksSchema } from './redis-schema.js';
-import type { Lock, LockRegistry } from './registry.js';
+import type { DisposableLock, LockRegistry } from './registry.js';
 
 export type { RedisLocksOptions } from './redis-options.js';
-export { withFallback } from './with-fallback.js';
 
 /**
  * Locks in Redis, for processes on many machines. A lock is a lease that is renewed while it is
@@ -31,7 +30,7 @@ export { withFallback } from './with-fallback.js';
  *
  * @throws SnapshotError `INVALID_OPTIONS` from the constructor.
  */
-export class RedisLocks implements LockRegistry {
+export class RedisLocks implements LockRegistry, AsyncDisposable {
   readonly #config: RedisLocksConfig;
   /** Set if this registry made the client. */
   #ownClient: Redis | undefined;
@@ -53,7 +52,10 @@ export class RedisLocks implements LockRegistry {
   }
 
   /** @throws SnapshotError `LOCK_UNAVAILABLE`, `CLOSED`; the signal's reason. */
-  async acquire(key: string, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<Lock> {
+  async acquire(
+    key: string,
+    { signal }: { signal?: AbortSignal | undefined } = {},
+  ): Promise<DisposableLock> {
     const askedAt = now();
     const closing = this.#closing.signal;
     const ends = signal === undefined ? closing : AbortSignal.any([signal, closing]);
@@ -62,14 +64,12 @@ export class RedisLocks implements LockRegistry {
       this.#throwIfJustFailed(askedAt);
       const lease = await this.#lease(key, ends);
       this.#held.add(lease);
-      return {
-        signal: lease.signal,
-        release: async () => {
-          this.#held.delete(lease);
-          await lease.release();
-          await turn.release();
-        },
+      const release = async () => {
+        this.#held.delete(lease);
+        await lease.release();
+        await turn.release();
       };
+      return { signal: lease.signal, release, [Symbol.asyncDispose]: release };
     } catch (error) {
       await turn.release();
       throw error;
@@ -80,6 +80,10 @@ export class RedisLocks implements LockRegistry {
   async close(): Promise<void> {
     this.#closed ??= this.#close();
     await this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   async #lease(key: string, signal: AbortSignal): Promise<RedisLease> {

@@ -10,6 +10,9 @@ export interface Lock {
   release(): Promise<void>;
 }
 
+/** A lock that `await using` releases at the end of its block. */
+export interface DisposableLock extends Lock, AsyncDisposable {}
+
 /**
  * Mutual exclusion by key.
  *
@@ -21,6 +24,6 @@ export interface Lock {
  */
 export interface LockRegistry {
   acquire(key: string, options?: { signal?: AbortSignal | undefined }): Promise<Lock>;
-  /** The owner calls it once when it shuts down. Default: nothing to release. */
+  /** Whoever made it calls it once, after its users. Default: nothing to release. */
   close?(): Promise<void>;
 }

@@ -7,7 +7,13 @@ import type { LockRegistry } from './registry.js';
  *
  * Both registries are handed over, as the tiers of a `TieredStore` are: `close` closes them.
  */
-export function withFallback(primary: LockRegistry, fallback: LockRegistry): LockRegistry {
+export function withFallback(
+  primary: LockRegistry,
+  fallback: LockRegistry,
+): Required<LockRegistry> & AsyncDisposable {
+  const close = async () => {
+    await Promise.all([primary.close?.(), fallback.close?.()]);
+  };
   return {
     acquire: async (key, options) => {
       try {
@@ -17,8 +23,7 @@ export function withFallback(primary: LockRegistry, fallback: LockRegistry): Loc
         return await fallback.acquire(key, options);
       }
     },
-    close: async () => {
-      await Promise.all([primary.close?.(), fallback.close?.()]);
-    },
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }

@@ -1,17 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import type { EventEmitter } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { unlessAborted } from '../async/abort.js';
-import { elapsedSince, now, type Time } from '../async/clock.js';
 import type { FailureCache } from '../async/failure-cache.js';
 import { retry } from '../async/retry.js';
 import type { WorkLimits } from '../config/options.js';
 import { deserializeError, hasCode, SnapshotError, toSnapshotError } from '../errors.js';
-import type { SnapshotEvents } from '../events/events.js';
+import type { SnapshotEmitter } from '../events/emitter.js';
+import { Job } from '../events/job.js';
 import { temporaryName } from '../fs/temporary.js';
 import { totalsOf } from '../pack/ingest.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
@@ -37,7 +36,7 @@ export interface StoredSnapshots {
 
 export interface CloneParts {
   readonly jobs: JobRunner;
-  readonly events: EventEmitter<SnapshotEvents>;
+  readonly events: SnapshotEmitter;
   /** A repository whose clone failed is not cloned again for a while. */
   readonly failures: FailureCache;
   readonly snapshots: StoredSnapshots;
@@ -65,13 +64,10 @@ export async function clone(
   failures.throwIfRemembered(key);
   const temporary = join(dirname(directory), temporaryName('clone'));
   const archive = join(dirname(directory), temporaryName('snapshot'));
-  let started: Time | undefined;
-  const elapsed = () => elapsedSince(started ?? now());
+  const job = new Job(events, { kind: 'clone', repository, artifact: undefined });
   let snapshot: StoredSnapshot | undefined;
   try {
-    const result = await jobs.run(repository, 'clone', options, async (signal) => {
-      started = now();
-      events.emit('cloneStarted', { repository });
+    const result = await jobs.run(repository, 'clone', { ...options, job }, async (signal) => {
       snapshot = await copySnapshot(parts, repository, archive, signal);
       const task = await jobs.upstreamTask(repository, signal);
       await mkdir(temporary, { recursive: true });
@@ -81,18 +77,14 @@ export async function clone(
     const revision = await complete(mirror, temporary, result);
     const { restored, restoreFailure, snapshotIsDamaged, fetched } = result;
     if (restoreFailure !== undefined) {
-      events.emit('restoreFailed', { repository, error: deserializeError(restoreFailure) });
+      events.emit('mirrorSeedFailed', { repository, error: deserializeError(restoreFailure) });
     }
     if (snapshotIsDamaged) snapshot?.damaged();
-    const { packBytes: restoredBytes } = totalsOf(restored);
-    const totals = { ...totalsOf(fetched), restoredBytes };
-    events.emit('cloneFinished', { repository, milliseconds: elapsed(), ...totals });
+    job.succeed({ ...totalsOf(fetched), seededBytes: totalsOf(restored).packBytes });
     return revision;
   } catch (cause) {
-    const error = failures.remember(key, toSnapshotError(cause));
-    if (started !== undefined) {
-      events.emit('cloneFailed', { repository, milliseconds: elapsed(), error });
-    }
+    const error = failures.remember(key, toSnapshotError(cause, repository));
+    job.fail(error);
     throw error;
   } finally {
     await rm(temporary, { recursive: true, force: true });
@@ -114,7 +106,7 @@ async function copySnapshot(
   } catch (cause) {
     await rm(path, { force: true });
     signal.throwIfAborted();
-    events.emit('restoreFailed', { repository, error: toSnapshotError(cause) });
+    events.emit('mirrorSeedFailed', { repository, error: toSnapshotError(cause, repository) });
     return undefined;
   }
 }

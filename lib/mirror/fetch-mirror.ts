@@ -20,7 +20,7 @@ import type { KnownMirrors } from './known-mirrors.js';
 import type { Maintenance } from './maintenance.js';
 import type { Mirror } from './mirror.js';
 
-export interface FetchOptions extends Pick<JobOptions, 'isBackground'> {
+export interface FetchOptions extends Pick<JobOptions, 'isBackground' | 'job'> {
   /** Id of a commit to fetch even if no ref leads to it. */
   commit?: string | undefined;
   /** Full names, as bytes, of refs that mirrors do not hold. */

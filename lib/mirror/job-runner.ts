@@ -1,15 +1,15 @@
-import type { EventEmitter } from 'node:events';
-import { unlessAborted } from '../async/abort.js';
 import type { Time } from '../async/clock.js';
 import { withDeadline } from '../async/deadline.js';
 import { KeyedLimit } from '../async/keyed-limit.js';
-import { allowedHosts, hostConfig, redirectBases, upstreamUrl } from '../config/hosts.js';
+import { Load, type LoadCounts } from '../async/load.js';
+import { allowedHosts, redirectBases, upstreamUrl } from '../config/hosts.js';
 import { type ServiceConfig, workLimits } from '../config/options.js';
-import { SnapshotError } from '../errors.js';
-import type { SnapshotEvents } from '../events/events.js';
+import { limitExceeded, SnapshotError, toSnapshotError } from '../errors.js';
+import type { Job as ReportedJob } from '../events/job.js';
 import type { IngestedPack } from '../pack/ingest.js';
 import type { RepositoryId } from '../repository.js';
-import type { FetchProgress } from '../upstream/fetch-pack.js';
+import { UpstreamCredentials } from '../upstream/credentials.js';
+import type { FetchProgress } from '../upstream/fetch-progress.js';
 import { HostPauses } from '../upstream/host-pauses.js';
 import type { UpstreamTask } from '../upstream/task.js';
 import { WorkerPool } from '../workers/pool.js';
@@ -24,10 +24,25 @@ const MANY_REFS = 100_000;
 const MILESTONE_BYTES = 256 * 1024 * 1024;
 
 export interface JobOptions {
+  /** Told when the job begins to wait, gets its turn, and makes progress. */
+  readonly job?: Pick<ReportedJob, 'queue' | 'start' | 'progress'>;
   readonly signal: AbortSignal;
   /** Then the job takes no slot: its caller limits how many such jobs run. */
   readonly isBackground?: boolean;
 }
+
+/** By the slots that jobs share. */
+type Slots = 'clones' | 'fetches' | 'queries' | 'repacks';
+export type MirrorLoads = Readonly<Record<Slots, LoadCounts>>;
+
+const SLOTS: Readonly<Record<Job['kind'], Slots>> = {
+  clone: 'clones',
+  fetch: 'fetches',
+  check: 'fetches',
+  query: 'queries',
+  connectivity: 'repacks',
+  repack: 'repacks',
+};
 
 /**
  * Runs jobs on mirrors in worker threads. Concurrency limits are per host, so that a huge or
@@ -36,24 +51,26 @@ export interface JobOptions {
  */
 export class JobRunner {
   readonly #config: ServiceConfig;
-  readonly #events: EventEmitter<SnapshotEvents>;
   readonly #pool: WorkerPool<Job, FetchProgress, JobResult>;
-  readonly #slots: Record<Job['kind'], KeyedLimit>;
+  readonly #slots: Readonly<Record<Slots, KeyedLimit>>;
+  readonly #loads = {
+    clones: new Load(),
+    fetches: new Load(),
+    queries: new Load(),
+    repacks: new Load(),
+  };
   readonly #pauses = new HostPauses();
+  readonly #credentials: UpstreamCredentials;
 
-  constructor(config: ServiceConfig, events: EventEmitter<SnapshotEvents>) {
+  constructor(config: ServiceConfig) {
     this.#config = config;
-    this.#events = events;
+    this.#credentials = new UpstreamCredentials(config);
     const { clonesPerHost, fetchesPerHost } = config.concurrency;
-    const fetches = new KeyedLimit(fetchesPerHost);
-    const maintenance = new KeyedLimit(1);
     this.#slots = {
-      clone: new KeyedLimit(clonesPerHost),
-      fetch: fetches,
-      check: fetches,
-      connectivity: maintenance,
-      repack: maintenance,
-      query: new KeyedLimit(fetchesPerHost),
+      clones: new KeyedLimit(clonesPerHost),
+      fetches: new KeyedLimit(fetchesPerHost),
+      queries: new KeyedLimit(fetchesPerHost),
+      repacks: new KeyedLimit(1),
     };
     this.#pool = new WorkerPool(threadScript('mirror'), clonesPerHost + 1, keepsThread);
   }
@@ -64,7 +81,7 @@ export class JobRunner {
       upstreamUrl: upstreamUrl(this.#config, repository),
       hosts: allowedHosts(this.#config),
       redirectBases: redirectBases(this.#config, repository),
-      authorization: await this.#authorization(repository, signal),
+      authorization: await this.#credentials.authorization(repository, signal),
       userAgent: this.#config.userAgent,
       timeouts: this.#config.timeouts,
       limits: workLimits(this.#config),
@@ -82,7 +99,7 @@ export class JobRunner {
   async run<Kind extends Job['kind']>(
     repository: RepositoryId,
     kind: Kind,
-    { signal, isBackground = false }: JobOptions,
+    { signal, isBackground = false, job: reported }: JobOptions,
     prepare: (signal: AbortSignal) => Promise<Extract<Job, { kind: Kind }>>,
   ): Promise<Extract<JobResult, { kind: Kind }>> {
     const { buildTimeout, fetchTimeout } = this.#config.timeouts;
@@ -92,25 +109,47 @@ export class JobRunner {
       const isMilestone = milestones();
       const onEvent = (progress: FetchProgress) => {
         if (isMilestone(progress)) renew();
-        this.#events.emit('cloneProgress', { repository, progress });
+        reported?.progress(progress);
       };
-      const result = await this.#pool.run(await prepare(ends), { signal: ends, onEvent });
+      const job = await prepare(ends);
+      const running = this.#pool.run(job, { signal: ends, onEvent });
+      const hasCredentials = 'authorization' in job && job.authorization !== undefined;
+      const result = await (hasCredentials
+        ? this.#credentials.watch(repository, running)
+        : running);
       if (isOfKind(result, kind)) return result;
       throw new SnapshotError('INTERNAL', `a ${kind} ended as a ${result.kind}`);
     };
     const run = async () => {
       signal.throwIfAborted();
+      reported?.start();
       if (kind === 'check' || kind === 'fetch') this.#pauses.throwIfPaused(repository.host);
       return await withDeadline(timeout, signal, work, (cause) => {
         const message = `the ${kind} got no further for ${timeout} ms`;
-        const code = isLocal ? 'LIMIT_EXCEEDED' : 'UPSTREAM_TIMEOUT';
-        return new SnapshotError(code, message, { cause });
+        return isLocal
+          ? limitExceeded('buildTimeout', message, { cause })
+          : new SnapshotError('UPSTREAM_TIMEOUT', message, { cause });
       }).catch((error: unknown) => {
         this.#pauses.note(repository.host, error);
-        throw error;
+        throw SnapshotError.is(error) ? toSnapshotError(error, repository) : error;
       });
     };
-    return await (isBackground ? run() : this.#slots[kind].run(repository.host, run));
+    reported?.queue();
+    const slots = SLOTS[kind];
+    return await this.#loads[slots].count(run, (begin) =>
+      isBackground ? begin() : this.#slots[slots].run(repository.host, begin),
+    );
+  }
+
+  /** The jobs that run, and that wait for a slot. */
+  loads(): MirrorLoads {
+    const { clones, fetches, queries, repacks } = this.#loads;
+    return {
+      clones: clones.counts,
+      fetches: fetches.counts,
+      queries: queries.counts,
+      repacks: repacks.counts,
+    };
   }
 
   /** As `HostPauses.until`. */
@@ -121,14 +160,6 @@ export class JobRunner {
   /** Ends all jobs. Idempotent. */
   async close(): Promise<void> {
     await this.#pool.close();
-  }
-
-  async #authorization(repository: RepositoryId, signal: AbortSignal): Promise<string | undefined> {
-    const { credentials } = hostConfig(this.#config, repository);
-    const given = await unlessAborted(Promise.resolve(credentials?.(repository)), signal);
-    if (given === undefined) return undefined;
-    const { username, password } = given;
-    return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
   }
 }
 

@@ -1,9 +1,9 @@
-import type { EventEmitter } from 'node:events';
 import { unlessAborted } from '../async/abort.js';
 import { SingleFlight } from '../async/single-flight.js';
 import { Tally } from '../async/tally.js';
 import { isDamage, type SnapshotError } from '../errors.js';
-import type { SnapshotEvents } from '../events/events.js';
+import type { SnapshotEmitter } from '../events/emitter.js';
+import type { MirrorEvictedEvent } from '../events/events.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import { findDamage } from './disk/integrity.js';
 import type { MirrorDirectory } from './disk/mirror-directory.js';
@@ -13,7 +13,7 @@ import { Mirror, type MirrorLease } from './mirror.js';
 
 export interface KnownMirrorsParts {
   readonly directory: MirrorDirectory;
-  readonly events: EventEmitter<SnapshotEvents>;
+  readonly events: SnapshotEmitter;
   /** Bytes that all mirrors together may have. */
   readonly maxBytes: number;
   readonly onRelease: (mirror: Mirror) => void;
@@ -94,7 +94,7 @@ export class KnownMirrors {
         await unlessAborted(mirror.idle(), signal);
         mirror = this.find(repository);
       }
-      if (mirror !== undefined) await this.#evict(mirror);
+      if (mirror !== undefined) await this.#evict(mirror, 'removed');
       else await directory.remove(directory.pathOf(repository));
     });
   }
@@ -125,7 +125,7 @@ export class KnownMirrors {
         if (total <= this.#parts.maxBytes) return;
         if (mirror.isInUse || this.#keepers.of(repositoryKey(mirror.repository)) > 0) continue;
         total -= mirror.bytes;
-        await this.#evict(mirror);
+        await this.#evict(mirror, 'budget');
       }
     });
   }
@@ -133,7 +133,7 @@ export class KnownMirrors {
   /** Removes a mirror that is damaged or incomplete. The next request clones it again. */
   async discard(mirror: Mirror, error: SnapshotError): Promise<void> {
     this.#clear(mirror);
-    this.#parts.events.emit('mirrorBroken', { repository: mirror.repository, error });
+    this.#parts.events.emit('mirrorCorrupted', { repository: mirror.repository, error });
     await this.#parts.directory.remove(mirror.directory, mirror.changeFiles);
   }
 
@@ -153,12 +153,12 @@ export class KnownMirrors {
     return true;
   }
 
-  async #evict(mirror: Mirror): Promise<void> {
+  async #evict(mirror: Mirror, reason: MirrorEvictedEvent['reason']): Promise<void> {
     const { repository, bytes } = mirror;
     if (mirror.state !== 'ready') return;
     this.#clear(mirror);
     await this.#parts.directory.remove(mirror.directory, mirror.changeFiles);
-    this.#parts.events.emit('mirrorEvicted', { repository, bytes });
+    this.#parts.events.emit('mirrorEvicted', { repository, bytes, reason });
   }
 
   #clear(mirror: Mirror): void {

@@ -1,13 +1,13 @@
-import type { EventEmitter } from 'node:events';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { elapsedSince, now, type Time } from '../async/clock.js';
 import type { FailureCache } from '../async/failure-cache.js';
 import { BackOff } from '../async/retry.js';
 import { SingleFlight } from '../async/single-flight.js';
 import type { WorkLimits } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
-import type { SnapshotEvents } from '../events/events.js';
+import type { SnapshotEmitter } from '../events/emitter.js';
+import { Job } from '../events/job.js';
+import type { JobResults } from '../events/job-events.js';
 import { requireFreeSpace } from '../fs/free-space.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import { chooseRepack, packsToRead, replacePacks, type SizedPack } from './choose-repack.js';
@@ -20,10 +20,12 @@ import type { RepackSelection } from './jobs/repack.js';
 import type { KnownMirrors } from './known-mirrors.js';
 import type { Mirror, MirrorLease } from './mirror.js';
 
+type RepackOutcome = JobResults['repack']['outcome'];
+
 export interface MaintenanceParts {
   readonly mirrors: KnownMirrors;
   readonly jobs: JobRunner;
-  readonly events: EventEmitter<SnapshotEvents>;
+  readonly events: SnapshotEmitter;
   /** Failures of clones. */
   readonly failures: FailureCache;
   readonly limits: WorkLimits;
@@ -72,55 +74,65 @@ export class Maintenance {
 
   async #run(mirror: Mirror): Promise<void> {
     const { events, closing } = this.#parts;
-    const started = now();
+    const { repository } = mirror;
+    const job = new Job(events, { kind: 'repack', repository, artifact: undefined });
     try {
-      await this.#maintain(mirror, started);
+      const outcome = await this.#maintain(mirror, job);
+      const packs = mirror.revision?.packs.length ?? 0;
+      if (outcome !== undefined) job.succeed({ outcome, packs });
       this.#backOff.succeeded(mirror);
     } catch (cause) {
-      if (closing.aborted) return;
-      this.#backOff.failed(mirror);
-      const { repository } = mirror;
-      const milliseconds = elapsedSince(started);
-      const error = toSnapshotError(cause);
-      events.emit('consolidationFailed', { repository, milliseconds, error });
+      if (!closing.aborted) {
+        this.#backOff.failed(mirror);
+        // A failure before the turn is reported as well.
+        job.start();
+      }
+      job.fail(toSnapshotError(cause, repository));
     }
   }
 
-  async #maintain(mirror: Mirror, started: Time): Promise<void> {
+  /** @returns `undefined` when there was nothing to do, or the mirror was discarded. */
+  async #maintain(mirror: Mirror, job: Job<'repack'>): Promise<RepackOutcome | undefined> {
     const { repository } = mirror;
-    const { mirrors, events, limits, onPruned, onIncomplete } = this.#parts;
+    const { mirrors, limits, onPruned, onIncomplete } = this.#parts;
     const lease = await mirrors.lease(mirror);
-    if (lease === undefined) return;
+    if (lease === undefined) return undefined;
     try {
       const sizes = await sizesOf(lease);
       const selection = chooseRepack(lease.revision, sizes, limits.maxPackBytes, Date.now());
       // The search for reachable objects checks connectivity as well.
-      if (selection !== 'reachable') await this.#checkConnectivity(mirror, lease);
-      if (selection === undefined) return;
-      const repacked = await this.#repack(mirror, lease, selection);
-      if (repacked === undefined) return;
-      if (selection === 'reachable') onPruned(repository);
-      const milliseconds = elapsedSince(started);
-      events.emit('consolidated', { repository, milliseconds, packs: repacked.packs.length });
+      if (selection !== 'reachable') await this.#checkConnectivity(mirror, lease, job);
+      if (selection === undefined) return 'checked';
+      const repacked = await this.#repack(mirror, lease, selection, job);
+      if (repacked === undefined) return 'superseded';
+      if (selection !== 'reachable') return 'combined';
+      onPruned(repository);
+      return 'pruned';
     } catch (error) {
-      if (await failedAsSuperseded(lease, error)) return;
+      if (await failedAsSuperseded(lease, error)) return 'superseded';
       if (await mirrors.discardIfDamaged(lease, error)) throw error;
       // `UPSTREAM_INVALID`: an object is missing or malformed although no file is damaged.
       if (!SnapshotError.is(error, 'UPSTREAM_INVALID')) throw error;
+      job.fail(error);
       await this.#discardIncomplete(lease, error);
       lease.release();
       await mirror.idle();
       await onIncomplete(repository);
+      return undefined;
     } finally {
       lease.release();
     }
   }
 
-  async #checkConnectivity(mirror: Mirror, { directory, revision }: MirrorLease): Promise<void> {
+  async #checkConnectivity(
+    mirror: Mirror,
+    { directory, revision }: MirrorLease,
+    job: Job<'repack'>,
+  ): Promise<void> {
     if (revision.isConnected) return;
     const { jobs, closing, limits } = this.#parts;
     const task = { kind: 'connectivity', mirror: directory, revision, limits } as const;
-    await jobs.run(mirror.repository, 'connectivity', { signal: closing }, async () => task);
+    await jobs.run(mirror.repository, 'connectivity', { signal: closing, job }, async () => task);
     // Later revisions of this clone are connected, too: each fetch checks the objects that it adds.
     const published = await publish(directory, (current) =>
       current?.clone === revision.clone ? { ...current, isConnected: true } : undefined,
@@ -133,6 +145,7 @@ export class Maintenance {
     mirror: Mirror,
     { directory, revision }: MirrorLease,
     packs: RepackSelection,
+    job: Job<'repack'>,
   ): Promise<MirrorRevision | undefined> {
     const { jobs, closing, limits } = this.#parts;
     const paths = packPaths(directory, packsToRead(revision, packs));
@@ -141,7 +154,7 @@ export class Maintenance {
     return await withIncoming(directory, async (incoming) => {
       const read = { mirror: directory, revision, limits };
       const task = { kind: 'repack', ...read, packs, incoming } as const;
-      const options = { signal: closing };
+      const options = { signal: closing, job };
       const result = await jobs.run(mirror.repository, 'repack', options, async () => task);
       const files = { packs: [...result.combined, ...result.pinned], refs: undefined };
       return await mirror.publishFiles(incoming, files, (current) =>

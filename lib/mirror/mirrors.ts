@@ -1,4 +1,3 @@
-import type { EventEmitter } from 'node:events';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
 import type { Time } from '../async/clock.js';
@@ -7,7 +6,7 @@ import { retry } from '../async/retry.js';
 import { SingleFlight } from '../async/single-flight.js';
 import { type ServiceConfig, workLimits } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
-import type { SnapshotEvents } from '../events/events.js';
+import type { SnapshotEmitter } from '../events/emitter.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import { type CloneParts, clone, type StoredSnapshots } from './clone-mirror.js';
 import { inspectMirror } from './disk/integrity.js';
@@ -15,7 +14,7 @@ import { writeLastUsed } from './disk/last-used.js';
 import { type FoundMirror, MirrorDirectory } from './disk/mirror-directory.js';
 import { MAX_ATTEMPTS, type RevisionOnDisk } from './disk/revision.js';
 import { Fetcher, type FetchOptions, type FetchOutcome } from './fetch-mirror.js';
-import { type JobOptions, JobRunner } from './job-runner.js';
+import { type JobOptions, JobRunner, type MirrorLoads } from './job-runner.js';
 import type { MirrorQuery, QueryResult } from './jobs/query.js';
 import { KnownMirrors } from './known-mirrors.js';
 import { Maintenance, type MaintenanceParts } from './maintenance.js';
@@ -46,12 +45,12 @@ export class MirrorManager {
 
   constructor(
     config: ServiceConfig,
-    events: EventEmitter<SnapshotEvents>,
+    events: SnapshotEmitter,
     { snapshots, ...options }: MirrorManagerOptions,
   ) {
     const { budgets, dataDir, freshness, timeouts } = config;
     const directory = new MirrorDirectory(join(dataDir, 'mirrors'), (repository, error) => {
-      events.emit('mirrorBroken', { repository, error });
+      events.emit('mirrorCorrupted', { repository, error });
     });
     const onRelease = (mirror: Mirror) => {
       this.#cleanUp(mirror.repository);
@@ -59,7 +58,7 @@ export class MirrorManager {
     };
     const maxBytes = budgets.maxMirrorBytes;
     const mirrors = new KnownMirrors({ directory, events, maxBytes, onRelease });
-    const jobs = new JobRunner(config, events);
+    const jobs = new JobRunner(config);
     const failures = new FailureCache(freshness.negativeCacheTtl);
     this.#directory = directory;
     this.#mirrors = mirrors;
@@ -77,7 +76,7 @@ export class MirrorManager {
     // If a mirror can't be read or removed at the moment, this must not affect the others.
     const onFailure = (cause: unknown) => {
       const error = toSnapshotError(cause);
-      this.#parts.events.emit('mirrorBroken', { repository: undefined, error });
+      this.#parts.events.emit('mirrorCorrupted', { repository: undefined, error });
     };
     await Promise.all(paths.map((path) => limit(() => this.#recover(path).catch(onFailure))));
     await this.#mirrors.keepBudget().catch(onFailure);
@@ -90,6 +89,11 @@ export class MirrorManager {
 
   list(): Mirror[] {
     return this.#mirrors.list();
+  }
+
+  /** The jobs on mirrors that run, and that wait. */
+  loads(): MirrorLoads {
+    return this.#parts.jobs.loads();
   }
 
   /** The earliest time for the next check of or fetch from a host. */

@@ -59,7 +59,7 @@ interface RecentBase {
  * piece is valid until the next is read. Copied entries are not hashed: a caller that needs
  * certainty ingests the result.
  *
- * @throws SnapshotError `REPOSITORY_DAMAGED` for a damaged pack, `LIMIT_EXCEEDED` if an object that
+ * @throws SnapshotError `MIRROR_CORRUPTED` for a damaged pack, `LIMIT_EXCEEDED` if an object that
  * may not be held in memory is a delta whose base is left out.
  */
 export function encodePack(reader: ObjectReader, objects: ObjectSet): Generator<Uint8Array> {

@@ -7,5 +7,5 @@ export function invalid(message: string, cause?: unknown): SnapshotError {
 
 /** The bytes on disk have changed since they were indexed. */
 export function damaged(what: string, cause?: unknown): SnapshotError {
-  return new SnapshotError('REPOSITORY_DAMAGED', `${what} is not what its pack says`, { cause });
+  return new SnapshotError('MIRROR_CORRUPTED', `${what} is not what its pack says`, { cause });
 }

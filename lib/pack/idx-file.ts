@@ -25,7 +25,7 @@ export class IdxFile {
   readonly #fanout: Buffer;
   readonly #large: number;
 
-  /** @throws SnapshotError `REPOSITORY_DAMAGED` for no version 2 index of a plausible size. */
+  /** @throws SnapshotError `MIRROR_CORRUPTED` for no version 2 index of a plausible size. */
   constructor(path: string) {
     this.#file = new WindowedFile(path, MAX_WINDOWS);
     try {

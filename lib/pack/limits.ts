@@ -1,4 +1,4 @@
-import { SnapshotError } from '../errors.js';
+import { limitExceeded } from '../errors.js';
 
 /*
  * Bounds on the cost of a pack. A delta of a few bytes may stand for hundreds of megabytes, and all
@@ -29,7 +29,7 @@ const FREE_BYTES = 4 * 1024 ** 3;
 /** @throws SnapshotError `LIMIT_EXCEEDED` */
 export function checkLimit(name: keyof IngestLimits, limit: number, value: number): void {
   if (value > limit) {
-    throw new SnapshotError('LIMIT_EXCEEDED', `${value} is more than ${name} (${limit})`);
+    throw limitExceeded(name, `${value} is more than ${name} (${limit})`);
   }
 }
 
@@ -81,8 +81,8 @@ export class ReadingWork {
 
   #check(read: number): void {
     if (this.#work <= FREE_BYTES + MAX_SHARE * read) return;
-    throw new SnapshotError(
-      'LIMIT_EXCEEDED',
+    throw limitExceeded(
+      undefined,
       `chains of deltas are too long: to read objects takes over ${MAX_SHARE} times their bytes`,
     );
   }

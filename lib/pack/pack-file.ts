@@ -31,7 +31,7 @@ export class PackFile {
     return this.#file.size - PACK_TRAILER_BYTES;
   }
 
-  /** A header, valid only until the next call. @throws SnapshotError `REPOSITORY_DAMAGED` */
+  /** A header, valid only until the next call. @throws SnapshotError `MIRROR_CORRUPTED` */
   entryHeader(offset: number): Readonly<EntryHeader> {
     const length = Math.min(MAX_ENTRY_HEADER_BYTES, this.end - offset);
     const isInside = offset >= PACK_HEADER_BYTES && length > 0;
@@ -64,7 +64,7 @@ export class PackFile {
     }
   }
 
-  /** A large whole object in pieces. @throws SnapshotError `REPOSITORY_DAMAGED` before the last. */
+  /** A large whole object in pieces. @throws SnapshotError `MIRROR_CORRUPTED` before the last. */
   async *stream(offset: number, oid: string): AsyncGenerator<Buffer> {
     const { type, size, length } = this.entryHeader(offset);
     if (!isObjectType(type)) throw new RangeError(`${oid} is a delta and can't be streamed`);

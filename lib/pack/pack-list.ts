@@ -34,7 +34,7 @@ export class PackList {
   readonly #open: OpenPack[] = [];
   #count = 0;
 
-  /** @param paths without ending. @throws SnapshotError `REPOSITORY_DAMAGED`; system errors. */
+  /** @param paths without ending. @throws SnapshotError `MIRROR_CORRUPTED`; system errors. */
   constructor(paths: readonly string[], memory: ObjectMemory) {
     try {
       for (const path of paths) {

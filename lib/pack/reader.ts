@@ -120,7 +120,7 @@ export class ObjectReader {
 
   /**
    * @returns the object; do not write to its data.
-   * @throws SnapshotError `UPSTREAM_INVALID` for a missing object, `REPOSITORY_DAMAGED` for a
+   * @throws SnapshotError `UPSTREAM_INVALID` for a missing object, `MIRROR_CORRUPTED` for a
    * damaged pack, `LIMIT_EXCEEDED` if the object may not be held in memory.
    */
   read(oid: string, located = this.locate(oid)): GitObject {

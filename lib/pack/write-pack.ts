@@ -21,7 +21,7 @@ export interface WritePackContext {
  * Writes objects of a reader into one pack with its idx. The new pack is indexed like one that
  * arrives: each object is hashed, and none may be missing.
  *
- * @throws SnapshotError `REPOSITORY_DAMAGED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`; the signal's reason
+ * @throws SnapshotError `MIRROR_CORRUPTED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`; the signal's reason
  */
 export async function writePack(
   reader: ObjectReader,

@@ -1,4 +1,3 @@
-import type { EventEmitter } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArtifactInfo } from '../artifact/artifact.js';
@@ -7,12 +6,12 @@ import { type ArtifactId, isVariant } from '../artifact/id.js';
 import { artifactKey } from '../artifact/key.js';
 import { encodeMetadata } from '../artifact/metadata.js';
 import { unlessAborted } from '../async/abort.js';
-import { elapsedSince, now } from '../async/clock.js';
 import { withDeadline } from '../async/deadline.js';
 import { hostConfig, originUrl } from '../config/hosts.js';
 import { type ServiceConfig, workLimits } from '../config/options.js';
-import { SnapshotError, toSnapshotError } from '../errors.js';
-import type { SnapshotEvents } from '../events/events.js';
+import { limitExceeded, SnapshotError, toSnapshotError } from '../errors.js';
+import type { SnapshotEmitter } from '../events/emitter.js';
+import { Job } from '../events/job.js';
 import { prepareDirectory, temporaryName } from '../fs/temporary.js';
 import type { MirrorLease } from '../mirror/mirror.js';
 import { endBody, fileBody } from '../stores/body.js';
@@ -51,6 +50,7 @@ export interface WriteOptions {
   /** Resolves when a client begins to wait for it. */
   readonly awaited: Promise<void>;
   readonly signal: AbortSignal;
+  readonly job: Job<'build'>;
   /** Called when the build gets its turn. */
   onTurn(): void;
 }
@@ -59,12 +59,12 @@ export interface WriteOptions {
 export class ArtifactWriter {
   readonly #config: ServiceConfig;
   readonly #store: SnapshotStore;
-  readonly #events: EventEmitter<SnapshotEvents>;
+  readonly #events: SnapshotEmitter;
   readonly #directory: string;
   readonly #pool: WorkerPool<WriteTask, WriteEvent, WriteResult>;
   readonly #queue: BuildQueue;
 
-  constructor(config: ServiceConfig, store: SnapshotStore, events: EventEmitter<SnapshotEvents>) {
+  constructor(config: ServiceConfig, store: SnapshotStore, events: SnapshotEmitter) {
     this.#config = config;
     this.#store = store;
     this.#events = events;
@@ -72,6 +72,11 @@ export class ArtifactWriter {
     const { builds } = config.concurrency;
     this.#queue = new BuildQueue(builds);
     this.#pool = new WorkerPool(threadScript('writer'), builds);
+  }
+
+  /** Builds that have their turn. */
+  get running(): number {
+    return this.#queue.running;
   }
 
   /** Creates the spool directory, and removes leftovers of a crash. */
@@ -94,15 +99,14 @@ export class ArtifactWriter {
   async write(
     id: ArtifactId,
     lease: MirrorLease,
-    { unlessBasis, ifRevision, knownAt, isBackground, awaited, signal, onTurn }: WriteOptions,
+    { unlessBasis, ifRevision, knownAt, isBackground, awaited, signal, job, onTurn }: WriteOptions,
     onBytes: (info: ArtifactInfo, spool: Spool) => void,
   ): Promise<WriteOutcome> {
     const run = async () => {
       signal.throwIfAborted();
+      job.start();
       onTurn();
       const { repository } = lease.revision;
-      const started = now();
-      const elapsed = () => elapsedSince(started);
       const spool = await Spool.create(join(this.#directory, temporaryName('artifact')));
       const scratch = join(this.#directory, temporaryName('packs'));
       try {
@@ -119,17 +123,20 @@ export class ArtifactWriter {
           if (event.kind === 'planned') {
             const { etag, commit, basis } = event;
             planned = { info: { repository, etag, commit }, basis };
-            this.#events.emit('generationStarted', planned.info);
           } else {
             spool.advance(event.bytes);
             show();
           }
         });
-        if (result === 'unchanged') return 'unchanged';
+        if (result === 'unchanged') {
+          const nothing = { etag: undefined, commit: undefined, size: undefined };
+          job.succeed({ outcome: 'unchanged', ...nothing });
+          return 'unchanged';
+        }
         const { info, basis } = show();
         const { size } = result;
         spool.complete(size);
-        this.#events.emit('generationFinished', { repository, milliseconds: elapsed(), size });
+        job.succeed({ outcome: 'written', etag: info.etag, commit: info.commit, size });
         return await this.#putInStore(
           id,
           encodeMetadata(info, {
@@ -138,11 +145,11 @@ export class ArtifactWriter {
             digest: lease.revision.digest,
             knownAt,
           }),
-          spool,
+          { spool, etag: info.etag, size },
           { ifRevision, signal },
         );
       } catch (cause) {
-        const error = toSnapshotError(cause);
+        const error = toSnapshotError(cause, id.repository);
         spool.fail(error);
         throw error;
       } finally {
@@ -152,6 +159,7 @@ export class ArtifactWriter {
     };
     const { repository } = id;
     const build = { repository, isVariant: isVariant(id), isBackground, awaited, signal };
+    job.queue();
     return await this.#queue.run(build, run);
   }
 
@@ -191,21 +199,24 @@ export class ArtifactWriter {
     const write = (ends: AbortSignal) => this.#pool.run(task, { signal: ends, onEvent });
     return await withDeadline(buildTimeout, signal, write, (cause) => {
       const message = `the generation took longer than ${buildTimeout} ms`;
-      return new SnapshotError('LIMIT_EXCEEDED', message, { cause });
+      return limitExceeded('buildTimeout', message, { cause });
     });
   }
 
   async #putInStore(
     id: ArtifactId,
     metadata: Metadata,
-    spool: Spool,
+    { spool, etag, size }: { spool: Spool; etag: string; size: number },
     { ifRevision, signal }: Pick<WriteOptions, 'ifRevision' | 'signal'>,
   ): Promise<WriteOutcome> {
+    const { repository } = id;
     const key = artifactKey(id);
     if (isVariant(id) && this.#config.budgets.maxVariants === 0) return 'not-stored';
     const priority = isVariant(id) ? 'low' : 'normal';
+    const job = new Job(this.#events, { kind: 'store', repository, artifact: id });
+    job.start();
     const { buildTimeout } = this.#config.timeouts;
-    const put = async (ends: AbortSignal): Promise<WriteOutcome> => {
+    const put = async (ends: AbortSignal): Promise<'stored'> => {
       const store = this.#store;
       const options = { metadata, priority, ifRevision, signal: ends } as const;
       // Checks this before it sends the bytes: the stored version may have changed meanwhile.
@@ -228,14 +239,18 @@ export class ArtifactWriter {
       });
     };
     try {
-      return await withDeadline(buildTimeout, signal, putInTime, (cause) => {
+      const outcome = await withDeadline(buildTimeout, signal, putInTime, (cause) => {
         const message = `the store took longer than ${buildTimeout} ms`;
         return new SnapshotError('STORE_FAILED', message, { cause });
       });
+      job.succeed({ outcome, etag, size });
+      return outcome;
     } catch (cause) {
-      if (isPreconditionFailure(cause)) return 'superseded';
-      const error = toSnapshotError(cause);
-      this.#events.emit('storeFailed', { repository: id.repository, error });
+      if (isPreconditionFailure(cause)) {
+        job.succeed({ outcome: 'superseded', etag, size });
+        return 'superseded';
+      }
+      job.fail(toSnapshotError(cause, repository));
       return 'not-stored';
     }
   }

@@ -47,6 +47,11 @@ export class BuildQueue {
     this.#free = { foreground: width, background: CONCURRENT_IN_BACKGROUND };
   }
 
+  /** Builds that run. */
+  get running(): number {
+    return Array.from(this.#lines.values()).reduce((sum, line) => sum + line.running, 0);
+  }
+
   /** Runs the work when its turn comes. @throws the signal's reason; the error of the work. */
   async run<T>(build: QueuedBuild, work: () => Promise<T>): Promise<T> {
     build.signal.throwIfAborted();

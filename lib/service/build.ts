@@ -3,7 +3,7 @@ import { type ArtifactId, isVariant } from '../artifact/id.js';
 import { unlessAborted } from '../async/abort.js';
 import { now, type Time } from '../async/clock.js';
 import { withResolvers } from '../async/with-resolvers.js';
-import { SnapshotError } from '../errors.js';
+import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { Spool } from './spool.js';
 
 /** An artifact to build, and how. */
@@ -81,7 +81,7 @@ export class Build {
       },
     };
     this.done = run(progress).catch((error: unknown) => {
-      reject(error);
+      reject(toSnapshotError(error, id.repository));
       return 'not-stored';
     });
   }

@@ -1,6 +1,5 @@
-import type { EventEmitter } from 'node:events';
 import type { FreshnessPolicy, ServiceConfig } from '../config/options.js';
-import type { SnapshotEvents } from '../events/events.js';
+import type { SnapshotEmitter } from '../events/emitter.js';
 import type { LockRegistry } from '../locks/registry.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
 import type { SnapshotStore } from '../stores/store.js';
@@ -11,7 +10,7 @@ import type { StoredArtifacts } from './stored-artifacts.js';
 /** The context that all parts of a service share. */
 export interface ServiceContext {
   readonly config: ServiceConfig;
-  readonly events: EventEmitter<SnapshotEvents>;
+  readonly events: SnapshotEmitter;
   /** Resolves when the directories exist. */
   readonly started: () => Promise<void>;
   /** Aborts when nothing new may begin: then only stored artifacts and running builds are served. */

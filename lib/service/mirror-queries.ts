@@ -1,4 +1,4 @@
-import type { EnsuredRefs, GetOptions, WantedRefs } from '../artifact/artifact.js';
+import type { EnsuredRefs, WantedRefs } from '../artifact/artifact.js';
 import { type BundleId, defaultSnapshot } from '../artifact/id.js';
 import { unlessAborted } from '../async/abort.js';
 import { now } from '../async/clock.js';
@@ -9,6 +9,7 @@ import { isValidRefName, refNameOf } from '../git/refs.js';
 import type { MirrorQuery, QueryResult } from '../mirror/jobs/query.js';
 import { keepsVanishing } from '../mirror/mirrors.js';
 import type { RepositoryId } from '../repository.js';
+import type { SignalOptions } from '../stores/store.js';
 import { isMirroredRef } from '../upstream/advertisement.js';
 import type { RequestParts } from './requests.js';
 
@@ -34,11 +35,11 @@ export class MirrorQueries {
     this.#parts = parts;
   }
 
-  /** As `ArtifactSource.ensureRefs`. */
+  /** As `SnapshotService.ensureRefs`. */
   async ensureRefs(
     repository: RepositoryId,
     { refs, commits }: WantedRefs,
-    { signal }: GetOptions = {},
+    { signal }: SignalOptions = {},
   ): Promise<EnsuredRefs> {
     const nowhere = new Map(Array.from(refs.keys(), (name) => [name, '']));
     const possible = new Map([...refs].filter(([name]) => mayExist(name)));
@@ -51,9 +52,9 @@ export class MirrorQueries {
     return { ...ensured, refs: new Map([...nowhere, ...ensured.refs]) };
   }
 
-  /** As `ArtifactSource.isUpToDate`. */
-  isUpToDate(id: BundleId, { signal }: GetOptions = {}): Promise<boolean> {
-    return this.#answer(id.repository, signal, () => this.#isUpToDate(id, signal));
+  /** As `SnapshotService.isHead`. */
+  isHead(id: BundleId, { signal }: SignalOptions = {}): Promise<boolean> {
+    return this.#answer(id.repository, signal, () => this.#isHead(id, signal));
   }
 
   async #answer<T>(
@@ -149,10 +150,7 @@ export class MirrorQueries {
     );
   }
 
-  async #isUpToDate(
-    { repository, base }: BundleId,
-    signal: AbortSignal | undefined,
-  ): Promise<boolean> {
+  async #isHead({ repository, base }: BundleId, signal: AbortSignal | undefined): Promise<boolean> {
     const { known, checks } = this.#parts;
     const query = () => this.#query(repository, { refs: [], commits: [base], objects: [] }, signal);
     let answer = await query();

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { defaultSnapshot } from '../artifact/id.js';
+import { parseArtifactKey } from '../artifact/key.js';
 import type { ServiceConfig } from '../config/options.js';
 import { MemoryLocks } from '../locks/memory.js';
 import type { StoredSnapshots } from '../mirror/clone-mirror.js';
@@ -19,7 +20,7 @@ import { Refresher } from './refresher.js';
 import { Refusals } from './refusals.js';
 import { Removal } from './removal.js';
 import { type RequestParts, Requests } from './requests.js';
-import { StoredArtifacts } from './stored-artifacts.js';
+import { type OnEvict, StoredArtifacts } from './stored-artifacts.js';
 import { UpstreamChecks } from './upstream-checks.js';
 
 /** The parts of a service. Each one is documented in its own file. */
@@ -33,7 +34,11 @@ export interface ServiceParts extends RequestParts {
 export function createParts(context: ServiceContext): ServiceParts {
   const { config, events, closing } = context;
   const { freshness: policy } = config;
-  const onEvict = (key: string) => void events.emit('evicted', { key });
+  const onEvict: OnEvict = (key, reason) => {
+    const artifact = parseArtifactKey(key);
+    if (artifact === undefined) return;
+    events.emit('evicted', { repository: artifact.repository, artifact, reason });
+  };
   const store = config.store ?? defaultStore(config, onEvict);
   const locks = config.locks ?? new MemoryLocks();
   // If the app brings locks, other processes share its store.
@@ -82,7 +87,11 @@ export function createParts(context: ServiceContext): ServiceParts {
   return { ...all, requests, queries, removal };
 }
 
-function defaultStore(config: ServiceConfig, onEvict: (key: string) => void): SnapshotStore {
+function defaultStore(config: ServiceConfig, onEvict: OnEvict): SnapshotStore {
   const directory = join(config.dataDir, 'snapshots');
-  return new FileSystemStore({ directory, maxBytes: config.budgets.maxStoreBytes, onEvict });
+  return new FileSystemStore({
+    directory,
+    maxBytes: config.budgets.maxStoreBytes,
+    onEvict: (key) => onEvict(key, 'budget'),
+  });
 }

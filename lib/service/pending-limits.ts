@@ -25,6 +25,11 @@ export class PendingLimits {
     this.#limits = limits;
   }
 
+  /** Builds that run or wait. */
+  get builds(): number {
+    return this.#builds;
+  }
+
   /**
    * Counts a build until the caller calls the returned function, exactly once. The caller limits
    * the variants that it builds in the background.
@@ -32,11 +37,15 @@ export class PendingLimits {
    * @throws SnapshotError `OVERLOADED`, `TOO_MANY_VARIANTS`.
    */
   enterBuild({ id, isBackground }: Pick<BuildOrder, 'id' | 'isBackground'>): () => void {
-    const key = repositoryKey(id.repository);
+    const { repository } = id;
+    const key = repositoryKey(repository);
     const { maxPendingVariants } = this.#limits;
     if (!isBackground && isVariant(id) && this.#variants.of(key) >= maxPendingVariants) {
       const message = `${maxPendingVariants} variants of ${key} are being made or waited for`;
-      throw new SnapshotError('TOO_MANY_VARIANTS', message, { retryAfter: RETRY_AFTER });
+      throw new SnapshotError('TOO_MANY_VARIANTS', message, {
+        retryAfter: RETRY_AFTER,
+        repository,
+      });
     }
     this.#throwIfFull();
     this.#builds++;
@@ -58,7 +67,7 @@ export class PendingLimits {
     if (queries === 0) this.#throwIfFull();
     if (queries >= MAX_QUERIES) {
       const message = `${MAX_QUERIES} queries of ${key} run or wait`;
-      throw new SnapshotError('OVERLOADED', message, { retryAfter: RETRY_AFTER });
+      throw new SnapshotError('OVERLOADED', message, { retryAfter: RETRY_AFTER, repository });
     }
     this.#queries.add(key, 1);
     return () => this.#queries.add(key, -1);

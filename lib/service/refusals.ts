@@ -9,7 +9,7 @@ import {
   type Time,
   thisMoment,
 } from '../async/clock.js';
-import { isAccessRefused, SnapshotError } from '../errors.js';
+import { isAccessRefused, type SnapshotError, thrownAgain } from '../errors.js';
 import { MemoryLocks } from '../locks/memory.js';
 import { withLock } from '../locks/with-lock.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
@@ -92,8 +92,7 @@ export class Refusals {
   throwIfForgotten(repository: RepositoryId): void {
     const refusal = this.#refusals.get(repositoryKey(repository));
     if (refusal === undefined || !this.isForgotten(repository)) return;
-    const { code, message } = refusal.error;
-    throw new SnapshotError(code, message, { cause: refusal.error });
+    throw thrownAgain(refusal.error);
   }
 
   /** Ends a refusal, as when the repository is evicted. @throws SnapshotError `STORE_FAILED` */

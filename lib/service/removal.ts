@@ -30,8 +30,8 @@ export class Removal {
     parts.stopping.addEventListener('abort', () => this.#retries.stop(), { once: true });
   }
 
-  /** As `SnapshotService.evict`. */
-  async evict(repository: RepositoryId): Promise<void> {
+  /** As `SnapshotService.purge`. */
+  async purge(repository: RepositoryId): Promise<void> {
     const { mirrors, closing } = this.#parts;
     await mirrors.evict(repository, closing);
     await this.deleteStored(repository);
@@ -72,14 +72,14 @@ export class Removal {
       await this.#removeAll(repository);
       refusals.removed(repository);
       this.#forgetting.delete(key);
-      events.emit('forgotten', { repository, error: undefined });
+      events.emit('repositoryForgotten', { repository, error: undefined });
     } catch (error) {
       if (closing.aborted) return;
       // An attempt that a refusal caused must not lengthen the back-off.
       if (!this.#retries.has(key)) {
         this.#retries.add(key, repository, this.#backOff.failed(repository));
       }
-      events.emit('forgotten', { repository, error: toSnapshotError(error) });
+      events.emit('repositoryForgotten', { repository, error: toSnapshotError(error, repository) });
     }
   }
 
@@ -103,13 +103,13 @@ export class Removal {
     await builds.untilStored(id);
     const failures: unknown[] = [];
     const fail = (error: unknown) => failures.push(error);
-    await stored.delete(artifactKey(id)).catch(fail);
+    await stored.delete(artifactKey(id), 'removed').catch(fail);
     const variants: string[] = [];
     const list = async () => {
       for await (const { key } of stored.variantsOf(repository)) variants.push(key);
     };
     await list().catch(fail);
-    for (const key of variants) await stored.delete(key).catch(fail);
+    for (const key of variants) await stored.delete(key, 'removed').catch(fail);
     if (failures.length > 0) throw failures[0];
   }
 }

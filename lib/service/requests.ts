@@ -1,9 +1,9 @@
 import type {
-  GeneratedArtifact,
-  GetOptions,
-  OpenArtifactOptions,
+  BuiltArtifact,
+  DownloadHeaders,
   OpenedArtifact,
-  Representation,
+  OpenStoredOptions,
+  StatStoredOptions,
   StoredArtifact,
 } from '../artifact/artifact.js';
 import { type ArtifactId, isFixed } from '../artifact/id.js';
@@ -11,8 +11,10 @@ import { unlessAborted } from '../async/abort.js';
 import { after, now, type Time, thisMoment } from '../async/clock.js';
 import { retry } from '../async/retry.js';
 import { isUpstreamFailure, SnapshotError } from '../errors.js';
+import type { SignalOptions } from '../stores/store.js';
 import { type Action, decide, mayServeOnError } from './decide.js';
 import type { Refresher, RefresherParts } from './refresher.js';
+import { isCurrent } from './staleness.js';
 import type { Found } from './stored-artifacts.js';
 import { failureOf, isOverdue } from './upstream-state.js';
 
@@ -46,38 +48,46 @@ export class Requests {
     this.#parts = parts;
   }
 
-  async stat(id: ArtifactId, { signal }: GetOptions = {}): Promise<StoredArtifact | undefined> {
+  /** As `SnapshotService.statStored`. */
+  async statStored(
+    id: ArtifactId,
+    { revalidate = false, etags, signal }: StatStoredOptions = {},
+  ): Promise<StoredArtifact | undefined> {
+    if (etags !== undefined) return await this.#statVersion(id, etags, signal);
+    if (revalidate) return await this.#statServed(id, signal);
     const { builds, stored } = this.#parts;
     await builds.untilStored(id, signal);
     return this.#isForgotten(id) ? undefined : (await stored.stat(id, { signal }))?.artifact;
   }
 
-  async open(
+  async openStored(
     id: ArtifactId,
-    options: OpenArtifactOptions = {},
+    options: OpenStoredOptions = {},
   ): Promise<OpenedArtifact | undefined> {
     const { builds, stored } = this.#parts;
     await builds.untilStored(id, options.signal, MAX_STORING);
     const found = this.#isForgotten(id) ? undefined : await stored.open(id, options);
-    return found && this.#hit(found.artifact);
+    return found && this.#hit(id, found);
   }
 
-  /** As `ArtifactSource.pinned`. */
-  async pinned(
+  async #statVersion(
     id: ArtifactId,
     etags: readonly string[],
-    { signal }: GetOptions = {},
+    signal: AbortSignal | undefined,
   ): Promise<StoredArtifact | undefined> {
     const { builds, stored, refresher } = this.#parts;
     await builds.untilStored(id, signal, MAX_STORING);
     if (this.#isForgotten(id)) return undefined;
-    const artifact = await stored.pinned(id, etags, { signal });
+    const artifact = await stored.statVersion(id, etags, { signal });
     if (artifact !== undefined) refresher.noteRequest(id.repository);
     return artifact;
   }
 
-  /** As `ArtifactSource.current`. */
-  async current(id: ArtifactId, { signal }: GetOptions = {}): Promise<StoredArtifact | undefined> {
+  /** Describes the stored artifact if it may be served. `undefined`: `get` has to build. */
+  async #statServed(
+    id: ArtifactId,
+    signal: AbortSignal | undefined,
+  ): Promise<StoredArtifact | undefined> {
     const { builds, stored, stopping } = this.#parts;
     await this.#throwIfRefused(id, signal);
     for (let isChecked = stopping.aborted; ; isChecked = true) {
@@ -95,11 +105,11 @@ export class Requests {
     }
   }
 
-  /** As `ArtifactSource.get`. */
+  /** As `SnapshotService.get`. */
   async get(
     id: ArtifactId,
-    { signal }: GetOptions = {},
-  ): Promise<OpenedArtifact | GeneratedArtifact> {
+    { signal }: SignalOptions = {},
+  ): Promise<OpenedArtifact | BuiltArtifact> {
     const { stopping } = this.#parts;
     const requestedAt = now();
     await this.#throwIfRefused(id, signal);
@@ -115,7 +125,7 @@ export class Requests {
   /** @returns `undefined`: the artifact should be in the store by now. */
   async #serveOrBuild(
     request: PendingRequest,
-  ): Promise<OpenedArtifact | GeneratedArtifact | undefined> {
+  ): Promise<OpenedArtifact | BuiltArtifact | undefined> {
     const { id, signal, requestedAt } = request;
     const { events, known, policy, stored, builds, refresher, stopping } = this.#parts;
     await builds.untilStored(id, signal, MAX_STORING);
@@ -123,7 +133,7 @@ export class Requests {
     const action = this.#decide(id, found, request.isChecked);
     if (found !== undefined && isServed(action)) {
       this.#refreshAsDecided(id, action);
-      return this.#hit(found.artifact);
+      return this.#hit(id, found);
     }
     found?.artifact.body.destroy();
     this.#throwIfFailed(id, action);
@@ -133,10 +143,14 @@ export class Requests {
       request.checkedAt = now();
       return undefined;
     }
-    const joined = builds.find(id) !== undefined;
-    if (!request.hasMissed) events.emit('miss', { repository: id.repository, joined });
+    // The store may have taken no notice of the signal: nothing begins for a client that has left.
+    signal?.throwIfAborted();
+    const coalesced = builds.find(id) !== undefined;
+    const reason = found === undefined ? 'absent' : 'stale';
+    const miss = { repository: id.repository, artifact: id, reason, coalesced } as const;
+    if (!request.hasMissed) events.emit('miss', miss);
     request.hasMissed = true;
-    if (!joined) stopping.throwIfAborted();
+    if (!coalesced) stopping.throwIfAborted();
     const build = builds.begin(id, requestedAt);
     // A running build may have read refs that are too old to be served.
     const oldest = after(request.checkedAt, -policy.staleWhileRevalidate);
@@ -150,24 +164,25 @@ export class Requests {
       if (mayServe && this.#mayServeOnError(id, found)) return undefined;
       throw error;
     });
-    if (outcome === undefined) return await this.open(id, { signal });
+    if (outcome === undefined) return await this.openStored(id, { signal });
     refresher.noteRequest(id.repository);
     if (outcome.kind === 'building') {
       const body = outcome.spool.createReader(signal);
-      if (body !== undefined) return { ...outcome.info, source: 'generation', body };
+      if (body !== undefined) return { ...outcome.info, source: 'build', body };
     }
     await unlessAborted(build.done, signal);
     return undefined;
   }
 
-  /** As `ArtifactSource.urlOf`. */
-  async urlOf(
+  /** As `SnapshotService.getDownloadUrl`. */
+  async getDownloadUrl(
     id: ArtifactId,
     artifact: StoredArtifact,
-    about: Representation,
+    about: DownloadHeaders,
   ): Promise<string | undefined> {
     const url = await this.#parts.stored.urlOf(id, { ...about, revision: artifact.revision });
-    if (url !== undefined) this.#hit(artifact);
+    const found = this.#parts.stored.foundAs(artifact);
+    if (url !== undefined && found !== undefined) this.#hit(id, found);
     return url;
   }
 
@@ -236,10 +251,20 @@ export class Requests {
     return this.#parts.refusals.isForgotten(repository);
   }
 
-  #hit<T extends StoredArtifact>(artifact: T): T {
-    const { repository, etag, size } = artifact;
-    this.#parts.events.emit('hit', { repository, etag, size });
-    return artifact;
+  #hit<T extends StoredArtifact>(id: ArtifactId, found: Found<T>): T {
+    const { events, known, policy } = this.#parts;
+    const { etag, size, storedAt } = found.artifact;
+    const { repository } = id;
+    events.emit('hit', {
+      repository,
+      artifact: id,
+      etag,
+      size,
+      // If the clock was set back, an artifact may have been stored in the future.
+      ageMs: Math.max(Date.now() - storedAt, 0),
+      stale: !isCurrent(id, found, known.stateOf(repository), policy),
+    });
+    return found.artifact;
   }
 }
 

@@ -2,13 +2,11 @@ import type { StoredArtifact } from '../artifact/artifact.js';
 import { type ArtifactId, isByCommit, isFixed, isVariant } from '../artifact/id.js';
 import { artifactKey } from '../artifact/key.js';
 import { unlessAborted } from '../async/abort.js';
-import { elapsedSince, now, type Time } from '../async/clock.js';
 import { FailureCache } from '../async/failure-cache.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
-import type { Lock } from '../locks/registry.js';
+import { Job } from '../events/job.js';
 import type { MirrorLease } from '../mirror/mirror.js';
 import { keepsVanishing } from '../mirror/mirrors.js';
-import { isNotFound } from '../writer/write-context.js';
 import type { ArtifactWriter } from './artifact-writer.js';
 import type { BuildEnd, BuildOrder, Progress } from './build.js';
 import { isMirrorFresh, leaseForBuild } from './build-lease.js';
@@ -27,8 +25,7 @@ interface Run extends BuildOrder {
   found: Found<StoredArtifact> | undefined;
   /** The stored version; `null`: there is none. */
   version: string | null;
-  /** When the build got its turn; `undefined` while a failure is no event. */
-  begunAt: Time | undefined;
+  readonly job: Job<'build'>;
   /** Whether the mirror has the refs of a check that is recent enough. */
   isMirrorFresh: boolean;
   /** Whether clients have got bytes. */
@@ -64,27 +61,32 @@ export class BuildRuns {
 
   /** @throws SnapshotError the failure of the build. */
   async run(order: BuildOrder, progress: Progress): Promise<BuildEnd> {
-    const { started, closing, locks } = this.#parts;
+    const { started, closing, locks, events } = this.#parts;
+    const { id } = order;
     const signal = AbortSignal.any([closing, progress.dropped]);
     await unlessAborted(started(), signal);
-    const waitingSince = now();
-    let lock: Lock;
+    const job = new Job(events, { kind: 'build', repository: id.repository, artifact: id });
     try {
-      lock = await locks.acquire(artifactKey(order.id), { signal });
-    } catch (cause) {
-      if (!signal.aborted) this.#reportFailure(order.id, waitingSince, cause);
-      throw cause;
-    }
-    try {
+      const lock = await locks.acquire(artifactKey(id), { signal }).catch((error: unknown) => {
+        // Reported although the turn has not come: nothing else tells that locks fail.
+        if (!signal.aborted) job.start();
+        throw error;
+      });
       // If the lock is lost, the build goes on. If another process also builds the artifact, the
       // store keeps the first result.
-      return await this.#runLocked(order, signal, progress);
-    } finally {
-      await lock.release();
+      return await this.#runLocked(order, job, signal, progress).finally(() => lock.release());
+    } catch (cause) {
+      job.fail(toSnapshotError(cause, id.repository));
+      throw cause;
     }
   }
 
-  async #runLocked(order: BuildOrder, signal: AbortSignal, progress: Progress): Promise<BuildEnd> {
+  async #runLocked(
+    order: BuildOrder,
+    job: Job<'build'>,
+    signal: AbortSignal,
+    progress: Progress,
+  ): Promise<BuildEnd> {
     const { id, isForced } = order;
     const { policy, stored, known, writer, mirrors } = this.#parts;
     // The last holder of the lock may have built the artifact.
@@ -97,8 +99,8 @@ export class BuildRuns {
     writer.prepare();
     // Objects that one attempt has fetched must still be there for the next one.
     const endKeep = mirrors.keep(id.repository);
-    const state = { begunAt: undefined, isMirrorFresh: false, isShown: false };
-    const run: Run = { ...order, ...look, ...state, signal, progress };
+    const state = { isMirrorFresh: false, isShown: false };
+    const run: Run = { ...order, ...look, ...state, job, signal, progress };
     try {
       for (let attempt = 1; ; attempt++) {
         if (attempt > 1) Object.assign(run, await stored.look(id, { signal }));
@@ -106,10 +108,9 @@ export class BuildRuns {
         if (end !== undefined) return end;
       }
     } catch (cause) {
-      if (run.begunAt !== undefined) this.#reportFailure(id, run.begunAt, cause);
       // The ref is gone upstream. Without this, its artifact would be served for ever.
       if (run.isMirrorFresh && run.found !== undefined && isRefMissing(cause)) {
-        await this.#orReport(id, stored.delete(artifactKey(id)));
+        await this.#orReport(id, stored.delete(artifactKey(id), 'gone'));
       }
       throw cause;
     } finally {
@@ -135,8 +136,6 @@ export class BuildRuns {
       this.#failures.throwIfRemembered(basis);
       progress.reads(digest);
       return await this.#write(run, lease).catch(async (error: unknown) => {
-        // A missing ref is no failure to report: a client may have made it up.
-        if (isNotFound(error)) run.begunAt = undefined;
         const isWorthIt = (await this.#isWorthAnother(id, lease, error, attempt)) && !run.isShown;
         if (isWorthIt && attempt < MAX_ATTEMPTS) return undefined;
         // The upstream has the ref: it is not missing.
@@ -151,7 +150,7 @@ export class BuildRuns {
   }
 
   async #write(run: Run, lease: MirrorLease): Promise<BuildEnd> {
-    const { id, isForced, isBackground, found, version, signal, progress } = run;
+    const { id, isForced, isBackground, found, version, job, signal, progress } = run;
     const { stored, known, refusals, writer } = this.#parts;
     refusals.throwIfForgotten(id.repository);
     if (!isFixed(id)) known.throwIfTooOld(id.repository);
@@ -159,7 +158,7 @@ export class BuildRuns {
     run.isMirrorFresh = isMirrorFresh(run, lease, known);
     if (found !== undefined && !found.isOfOtherFormat && !run.isMirrorFresh) {
       const message = 'the upstream did not say what it has since this was stored';
-      throw new SnapshotError('UPSTREAM_UNREACHABLE', message, { cause: failure });
+      throw new SnapshotError(failure?.code ?? 'UPSTREAM_UNREACHABLE', message, { cause: failure });
     }
     let etag = found?.artifact.etag;
     const options = {
@@ -170,17 +169,14 @@ export class BuildRuns {
       isBackground,
       awaited: progress.awaited,
       signal,
-      onTurn: () => {
-        progress.begin();
-        run.begunAt ??= now();
-      },
+      job,
+      onTurn: () => progress.begin(),
     };
     const outcome = await writer.write(id, lease, options, (info, spool) => {
       run.isShown = true;
       etag = info.etag;
       progress.announce({ kind: 'building', info, spool });
     });
-    run.begunAt = undefined;
     if (outcome === 'superseded' || outcome === 'not-stored') return outcome;
     if (etag !== undefined) stored.noteCurrent(id, etag, lease.revision.digest);
     if (outcome === 'unchanged') progress.announce({ kind: 'stored' });
@@ -188,15 +184,11 @@ export class BuildRuns {
     return 'stored';
   }
 
-  #reportFailure({ repository }: ArtifactId, since: Time, cause: unknown): void {
-    const failed = { repository, milliseconds: elapsedSince(since), error: toSnapshotError(cause) };
-    this.#parts.events.emit('generationFailed', failed);
-  }
-
   /** Waits for the deletion of other artifacts, whose failure is not the build's. Never rejects. */
   async #orReport({ repository }: ArtifactId, work: Promise<void>): Promise<void> {
     await work.catch((cause: unknown) => {
-      this.#parts.events.emit('storeFailed', { repository, error: toSnapshotError(cause) });
+      const error = toSnapshotError(cause, repository);
+      this.#parts.events.emit('evictionFailed', { repository, error });
     });
   }
 

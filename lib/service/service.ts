@@ -1,51 +1,45 @@
 import { setMaxListeners } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import type {
-  ArtifactSource,
+  BuiltArtifact,
+  DownloadHeaders,
   EnsuredRefs,
-  GeneratedArtifact,
-  GetOptions,
-  OpenArtifactOptions,
   OpenedArtifact,
+  OpenStoredOptions,
+  StatStoredOptions,
   StoredArtifact,
   WantedRefs,
 } from '../artifact/artifact.js';
 import { type ArtifactId, type BundleId, defaultSnapshot } from '../artifact/id.js';
 import { artifactKey } from '../artifact/key.js';
 import { allowedRepository, canonicalId } from '../artifact/validate-id.js';
-import { unlessAborted } from '../async/abort.js';
+import { abortable, unlessAborted } from '../async/abort.js';
 import { momentOf } from '../async/clock.js';
 import { MAX_DELAY } from '../async/deadline.js';
 import { startup } from '../async/retry.js';
-import { repositoryAt } from '../config/hosts.js';
+import { originUrl, repositoryAt } from '../config/hosts.js';
 import type { ServiceConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
-import type { SnapshotEvents } from '../events/events.js';
-import { hostEvents } from '../events/host-events.js';
+import { SnapshotEmitter, type SnapshotEventSource } from '../events/emitter.js';
 import { logFailures } from '../events/log-failures.js';
 import type { RepositoryId } from '../repository.js';
+import type { SignalOptions } from '../stores/store.js';
 import { createParts, type ServiceParts } from './parts.js';
-import { listRepositories, type RepositoryStatus } from './status.js';
-
-export interface CloseOptions {
-  /**
-   * Running builds: `wait` lets them finish and be stored; `abort` (default) ends them, and the
-   * requests that wait for them.
-   */
-  running?: 'wait' | 'abort';
-}
+import type { RepositoryStatus, ServiceStats } from './service-status.js';
+import type { CloseOptions, SnapshotService } from './snapshot-service.js';
+import { statsOf } from './stats.js';
+import { listRepositories, statusOf } from './status.js';
 
 /**
- * Serves artifacts of allowed repositories: from the store, or built on demand, and as fresh as the
- * policy says.
+ * The service that `createSnapshotService` makes: checks what its callers give, and hands it to the
+ * parts.
  *
  * Each artifact has at most one build at a time, by a lock also among all processes that share the
  * store. Repositories wait for each other only for a free worker; those of different hosts only for
  * workers that are not busy with an upstream.
  */
-export class SnapshotService implements ArtifactSource {
-  readonly events = hostEvents<SnapshotEvents>();
-  readonly urlOf?: NonNullable<ArtifactSource['urlOf']>;
+export class ArtifactService implements SnapshotService {
+  readonly events: SnapshotEventSource;
   readonly #config: ServiceConfig;
   readonly #parts: ServiceParts;
   /** Aborts when `close` begins: nothing new begins from then on. */
@@ -56,136 +50,140 @@ export class SnapshotService implements ArtifactSource {
   #released: Promise<void> | undefined;
 
   constructor(config: ServiceConfig) {
-    const { events } = this;
+    const events = new SnapshotEmitter();
+    this.events = events.source;
     const stopping = this.#stopping.signal;
     const closing = this.#closing.signal;
     // All running work listens to these signals. Without this, Node would warn of a leak.
     setMaxListeners(0, stopping, closing);
-    if (config.logger !== undefined) logFailures(events, config.logger);
+    if (config.logger !== undefined) logFailures(events.source, config.logger);
     this.#config = config;
     this.#parts = createParts({ config, events, started: this.#started, stopping, closing });
-    const { stored, requests } = this.#parts;
-    if (stored.haveUrls) {
-      this.urlOf = async (id, ...about) => await requests.urlOf(this.#canonical(id), ...about);
-    }
     // A failed start is repeated for the next caller that needs it.
     this.#started().catch(() => {});
   }
 
-  /**
-   * Resolves when the directories exist, a crash's leftovers are removed, and the mirrors were
-   * found. Hits are served before; other requests wait by themselves. A failed start is repeated
-   * for the next caller.
-   *
-   * @throws SnapshotError
-   */
-  get started(): Promise<void> {
-    return this.#started();
+  get hasDownloadUrls(): boolean {
+    return this.#parts.stored.haveUrls;
   }
 
-  async stat(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined> {
-    return await this.#parts.requests.stat(this.#canonical(id), options);
+  async ready({ signal }: SignalOptions = {}): Promise<void> {
+    await abortable(signal, () => this.#started());
   }
 
-  async current(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined> {
-    return await this.#parts.requests.current(this.#canonical(id), options);
+  resolve(repository: RepositoryId): RepositoryId {
+    return allowedRepository(this.#config, repository);
   }
 
-  async pinned(
+  originUrl(repository: RepositoryId): string {
+    return originUrl(this.#config, this.resolve(repository));
+  }
+
+  headCommit(repository: RepositoryId): string | undefined {
+    return this.#parts.mirrors.find(this.resolve(repository))?.revision?.head.oid;
+  }
+
+  async get(id: ArtifactId, options: SignalOptions = {}): Promise<OpenedArtifact | BuiltArtifact> {
+    const canonical = this.#canonical(id);
+    const get = () => this.#parts.requests.get(canonical, options);
+    return await abortable(options.signal, get, ({ body }) => body.destroy());
+  }
+
+  async statStored(
     id: ArtifactId,
-    etags: readonly string[],
-    options?: GetOptions,
+    options: StatStoredOptions = {},
   ): Promise<StoredArtifact | undefined> {
-    return await this.#parts.requests.pinned(this.#canonical(id), etags, options);
+    const canonical = this.#canonical(id);
+    const stat = () => this.#parts.requests.statStored(canonical, options);
+    return await abortable(options.signal, stat);
   }
 
-  async open(id: ArtifactId, options?: OpenArtifactOptions): Promise<OpenedArtifact | undefined> {
-    return await this.#parts.requests.open(this.#canonical(id), options);
+  async openStored(
+    id: ArtifactId,
+    options: OpenStoredOptions = {},
+  ): Promise<OpenedArtifact | undefined> {
+    const canonical = this.#canonical(id);
+    const open = () => this.#parts.requests.openStored(canonical, options);
+    return await abortable(options.signal, open, (late) => late?.body.destroy());
   }
 
-  /**
-   * @throws SnapshotError any of `UPSTREAM_*`, `REPOSITORY_*`, `REF_NOT_FOUND`, `BASE_NOT_FOUND`,
-   * `LIMIT_EXCEEDED`, `STORE_FAILED`, `STORAGE_FULL`, `OVERLOADED`, `TOO_MANY_VARIANTS`,
-   * `LOCK_UNAVAILABLE`, `FORBIDDEN`, `INVALID_REQUEST`, `CLOSED`, `INTERNAL`; the signal's reason.
-   */
-  async get(id: ArtifactId, options?: GetOptions): Promise<OpenedArtifact | GeneratedArtifact> {
-    return await this.#parts.requests.get(this.#canonical(id), options);
+  async getDownloadUrl(
+    id: ArtifactId,
+    stored: StoredArtifact,
+    options: DownloadHeaders,
+  ): Promise<string | undefined> {
+    const canonical = this.#canonical(id);
+    const getUrl = () => this.#parts.requests.getDownloadUrl(canonical, stored, options);
+    return await abortable(options.signal, getUrl);
   }
 
-  async isUpToDate(id: BundleId, options?: GetOptions): Promise<boolean> {
-    return await this.#parts.queries.isUpToDate(this.#canonical(id), options);
+  async delete(id: ArtifactId, { signal }: SignalOptions = {}): Promise<void> {
+    const canonical = this.#canonical(id);
+    await abortable(signal, async () => {
+      await this.#parts.builds.untilStored(canonical, signal);
+      await this.#parts.stored.delete(artifactKey(canonical), 'deleted');
+    });
+  }
+
+  async isHead(id: BundleId, options: SignalOptions = {}): Promise<boolean> {
+    const canonical = this.#canonical(id);
+    return await abortable(options.signal, () => this.#parts.queries.isHead(canonical, options));
   }
 
   async ensureRefs(
     repository: RepositoryId,
     wanted: WantedRefs,
-    options?: GetOptions,
+    options: SignalOptions = {},
   ): Promise<EnsuredRefs> {
-    return await this.#parts.queries.ensureRefs(this.#allowed(repository), wanted, options);
+    const canonical = this.resolve(repository);
+    const ensure = () => this.#parts.queries.ensureRefs(canonical, wanted, options);
+    return await abortable(options.signal, ensure);
   }
 
-  headOf(repository: RepositoryId): string | undefined {
-    return this.#parts.mirrors.find(this.#allowed(repository))?.revision?.head.oid;
-  }
-
-  /**
-   * Checks the upstream now, and brings the mirror and the default snapshot up to date; creates
-   * them if they are missing. Resolves when the snapshot is stored.
-   *
-   * @throws SnapshotError as `get`.
-   */
-  async refresh(repository: RepositoryId, { signal }: GetOptions = {}): Promise<StoredArtifact> {
-    const canonical = this.#allowed(repository);
+  async refresh(repository: RepositoryId, { signal }: SignalOptions = {}): Promise<StoredArtifact> {
+    const canonical = this.resolve(repository);
     this.#stopping.signal.throwIfAborted();
-    return await unlessAborted(this.#parts.refresher.refresh(canonical), signal);
+    return await abortable(signal, () => this.#parts.refresher.refresh(canonical));
   }
 
-  /**
-   * Reports a push to the repository with this URL. A known repository is refreshed soon. The
-   * upstream is checked at most once per `checkInterval`.
-   *
-   * @returns whether the repository is known: a client requested it, or it is mirrored or stored.
-   * @throws SnapshotError `STORE_FAILED`
-   */
-  async pushed(url: string): Promise<boolean> {
+  async notifyPush(url: string, { signal }: SignalOptions = {}): Promise<boolean> {
     const repository = repositoryAt(this.#config, url);
     if (repository === undefined || this.#stopping.signal.aborted) return false;
-    const isKnown = await this.#knows(repository);
+    const isKnown = await abortable(signal, () => this.#knows(repository));
     if (isKnown) this.#parts.refresher.checkWhenAllowed(repository);
     return isKnown;
   }
 
-  /** Deletes a stored artifact, if there is one. The mirror stays. */
-  async delete(id: ArtifactId): Promise<void> {
-    const canonical = this.#canonical(id);
-    await this.#parts.builds.untilStored(canonical);
-    await this.#parts.stored.delete(artifactKey(canonical));
+  async purge(repository: RepositoryId, { signal }: SignalOptions = {}): Promise<void> {
+    const canonical = this.resolve(repository);
+    await abortable(signal, () => unlessAborted(this.#started(), this.#closing.signal));
+    await abortable(signal, () => this.#parts.removal.purge(canonical));
   }
 
-  /**
-   * Removes the repository's mirror and its stored artifacts. Waits for readers of the mirror.
-   * Running downloads continue.
-   *
-   * @throws SnapshotError `CLOSED` when the service is closed meanwhile.
-   */
-  async evict(repository: RepositoryId): Promise<void> {
-    const canonical = this.#allowed(repository);
-    await unlessAborted(this.#started(), this.#closing.signal);
-    await this.#parts.removal.evict(canonical);
+  async status(
+    repository: RepositoryId,
+    { signal }: SignalOptions = {},
+  ): Promise<RepositoryStatus> {
+    const canonical = this.resolve(repository);
+    return await abortable(signal, () => statusOf(canonical, this.#parts, signal));
   }
 
-  /** The status of all repositories that have a mirror, or that clients have requested. */
-  async repositories(): Promise<RepositoryStatus[]> {
-    return await listRepositories(this.#parts);
+  async listRepositories({ signal }: SignalOptions = {}): Promise<RepositoryStatus[]> {
+    return await abortable(signal, () => listRepositories(this.#parts, signal));
   }
 
-  /** Ends all work, begins none, and releases workers, store and locks. Idempotent. */
-  async close({ running = 'abort' }: CloseOptions = {}): Promise<void> {
+  stats(): ServiceStats {
+    return statsOf(this.#parts);
+  }
+
+  async close({ drain = false, signal }: CloseOptions = {}): Promise<void> {
     // This waits for threads and timers that don't keep the process alive.
     const alive = setInterval(() => {}, MAX_DELAY);
     try {
       this.#stopping.abort(new SnapshotError('CLOSED', 'the service is closed or closing'));
-      if (running === 'wait') await this.#parts.builds.settled();
+      const drained = drain ? this.#parts.builds.settled() : Promise.resolve();
+      // Never rejects but for the signal, which ends only this wait.
+      await unlessAborted(drained, signal).catch(() => {});
       this.#closing.abort(new SnapshotError('CLOSED', 'the service was closed'));
       await this.#parts.builds.settled();
       this.#released ??= this.#release();
@@ -195,13 +193,13 @@ export class SnapshotService implements ArtifactSource {
     }
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
   /** The id, its repository canonical. @throws SnapshotError if it is invalid or not allowed. */
   #canonical<Id extends ArtifactId>(id: Id): Id {
     return canonicalId(this.#config, id);
-  }
-
-  #allowed(repository: RepositoryId): RepositoryId {
-    return allowedRepository(this.#config, repository);
   }
 
   async #release(): Promise<void> {
@@ -209,7 +207,9 @@ export class SnapshotService implements ArtifactSource {
     await Promise.all([this.#parts.checks.settled(), this.#parts.refresher.settled()]);
     await this.#parts.removal.settled();
     await Promise.allSettled([this.#started()]);
-    await Promise.all([this.#parts.store.close?.(), this.#parts.locks.close?.()]);
+    // The host app closes the store and the locks that it has made.
+    if (this.#config.store === undefined) await this.#parts.store.close?.();
+    if (this.#config.locks === undefined) await this.#parts.locks.close?.();
   }
 
   async #start(): Promise<void> {

@@ -1,18 +1,19 @@
 import { LRUCache } from 'lru-cache';
-import type {
-  GetOptions,
-  OpenArtifactOptions,
-  OpenedArtifact,
-  StoredArtifact,
-} from '../artifact/artifact.js';
+import type { OpenedArtifact, OpenStoredOptions, StoredArtifact } from '../artifact/artifact.js';
 import { formatOf, isOnlyReachable } from '../artifact/etag.js';
 import type { ArtifactId } from '../artifact/id.js';
 import { artifactKey, isVariantKey, repositoryPrefix } from '../artifact/key.js';
 import { describeStored, provenanceOf } from '../artifact/metadata.js';
 import type { ServiceConfig } from '../config/options.js';
+import type { EvictedEvent } from '../events/events.js';
 import { PRUNE_AFTER } from '../mirror/choose-repack.js';
 import type { RepositoryId } from '../repository.js';
-import type { DownloadUrlOptions, SnapshotStore, StoredObject } from '../stores/store.js';
+import type {
+  DownloadUrlOptions,
+  SignalOptions,
+  SnapshotStore,
+  StoredObject,
+} from '../stores/store.js';
 import type { StoredState } from './staleness.js';
 
 /** Milliseconds for which a bundle is served. */
@@ -24,11 +25,14 @@ export interface Found<T extends StoredArtifact> extends StoredState {
   readonly artifact: T;
 }
 
+/** Gets the key of each artifact that is deleted. */
+export type OnEvict = (key: string, reason: EvictedEvent['reason']) => void;
+
 /** The artifacts in the store. Bounds how many variants are kept of each repository. */
 export class StoredArtifacts {
   readonly #config: ServiceConfig;
   readonly #store: SnapshotStore;
-  readonly #onEvict: (key: string) => void;
+  readonly #onEvict: OnEvict;
   /** Key and entity tag → the upstream's digest for which the artifact is known to be current. */
   readonly #verified = new LRUCache<string, string>({ max: MAX_REMEMBERED });
   /** Key and version of damaged artifacts, which count as not stored. */
@@ -36,21 +40,26 @@ export class StoredArtifacts {
   /** Key of a variant → when it was last opened: milliseconds since the epoch. */
   readonly #usedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED });
 
-  /** @param onEvict gets the key of each artifact that is deleted here. */
-  constructor(config: ServiceConfig, store: SnapshotStore, onEvict: (key: string) => void) {
+  /** The facts that were found with a description that was given out. */
+  readonly #given = new WeakMap<StoredArtifact, Found<StoredArtifact>>();
+
+  constructor(config: ServiceConfig, store: SnapshotStore, onEvict: OnEvict) {
     this.#config = config;
     this.#store = store;
     this.#onEvict = onEvict;
   }
 
-  async stat(id: ArtifactId, options: GetOptions = {}): Promise<Found<StoredArtifact> | undefined> {
+  async stat(
+    id: ArtifactId,
+    options: SignalOptions = {},
+  ): Promise<Found<StoredArtifact> | undefined> {
     return (await this.look(id, options)).found;
   }
 
   /** As `stat`, and the stored version, even if it counts as not stored. `null`: there is none. */
   async look(
     id: ArtifactId,
-    { signal }: GetOptions = {},
+    { signal }: SignalOptions = {},
   ): Promise<{ found: Found<StoredArtifact> | undefined; version: string | null }> {
     const object = await this.#store.stat(artifactKey(id), { signal });
     if (object === undefined) return { found: undefined, version: null };
@@ -61,13 +70,13 @@ export class StoredArtifacts {
   }
 
   /** The version with one of these tags, stored or recently replaced; never of another format. */
-  async pinned(
+  async statVersion(
     id: ArtifactId,
     etags: readonly string[],
-    { signal }: GetOptions = {},
+    { signal }: SignalOptions = {},
   ): Promise<StoredArtifact | undefined> {
     const key = artifactKey(id);
-    const pinnedIn = (objects: readonly StoredObject[]) =>
+    const taggedIn = (objects: readonly StoredObject[]) =>
       objects
         .filter((object) => !this.#isUseless(id, object))
         .map((object) => this.#found(id, object, describeStored(id.repository, object)))
@@ -76,13 +85,13 @@ export class StoredArtifacts {
     // A deleted artifact is not served, even if the store still has a replaced version.
     if (stored === undefined) return undefined;
     const found =
-      pinnedIn([stored]) ?? pinnedIn((await this.#store.listReplaced?.(key, { signal })) ?? []);
+      taggedIn([stored]) ?? taggedIn((await this.#store.listReplaced?.(key, { signal })) ?? []);
     return found?.artifact;
   }
 
   async open(
     id: ArtifactId,
-    { range, revision, signal }: OpenArtifactOptions = {},
+    { range, revision, signal }: OpenStoredOptions = {},
   ): Promise<Found<OpenedArtifact> | undefined> {
     const key = artifactKey(id);
     const opened = await this.#store.open(key, { range, revision, signal });
@@ -110,6 +119,11 @@ export class StoredArtifacts {
     return url;
   }
 
+  /** The facts about an artifact that this object described; `undefined` if it did not. */
+  foundAs(artifact: StoredArtifact): Found<StoredArtifact> | undefined {
+    return this.#given.get(artifact);
+  }
+
   /** Notes that the artifact with this tag is current for a digest of the upstream. */
   noteCurrent(id: ArtifactId, etag: string, digest: string): void {
     this.#verified.set(verifiedKey(id, etag), digest);
@@ -125,11 +139,11 @@ export class StoredArtifacts {
   }
 
   /** Deletes a stored artifact, even if the store can't describe it at the moment. */
-  async delete(key: string): Promise<void> {
+  async delete(key: string, reason: EvictedEvent['reason']): Promise<void> {
     // Only for the event. If the store is down, the deletion below fails.
     const known = await this.#store.stat(key).catch(() => undefined);
     await this.#store.delete(key);
-    if (known !== undefined) this.#onEvict(key);
+    if (known !== undefined) this.#onEvict(key, reason);
   }
 
   /**
@@ -153,7 +167,7 @@ export class StoredArtifacts {
     const used = ({ key, storedAt }: StoredObject) =>
       Math.max(storedAt, this.#usedAt.peek(key) ?? 0);
     variants.sort((a, b) => used(b) - used(a));
-    for (const { key } of variants.slice(maxVariants)) await this.delete(key);
+    for (const { key } of variants.slice(maxVariants)) await this.delete(key, 'variants');
   }
 
   #isUseless(id: ArtifactId, object: StoredObject): boolean {
@@ -169,7 +183,7 @@ export class StoredArtifacts {
     const { storedAt } = artifact;
     const provenance = provenanceOf(object);
     const { format } = provenance;
-    return {
+    const found: Found<T> = {
       artifact,
       storedAt,
       provenance,
@@ -178,6 +192,8 @@ export class StoredArtifacts {
       verifiedDigest: this.#verified.get(verifiedKey(id, artifact.etag)),
       isPastRetention: Date.now() - storedAt >= PRUNE_AFTER,
     };
+    this.#given.set(artifact, found);
+    return found;
   }
 }
 

@@ -1,7 +1,8 @@
 import { unlessAborted } from '../async/abort.js';
-import { elapsedSince, type Moment, momentOf, now, thisMoment } from '../async/clock.js';
+import { type Moment, momentOf, now, thisMoment } from '../async/clock.js';
 import { SingleFlight } from '../async/single-flight.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
+import { Job } from '../events/job.js';
 import type { FetchOptions, FetchOutcome } from '../mirror/fetch-mirror.js';
 import type { MirrorLease } from '../mirror/mirror.js';
 import { totalsOf } from '../pack/ingest.js';
@@ -133,7 +134,7 @@ export class UpstreamChecks {
     const wanted = this.#wantedRefs.get(key) ?? new Set();
     if (wanted.size > 0 && wanted.size + names.length > MAX_WANTED_REFS) {
       const message = `clients wait for over ${MAX_WANTED_REFS} refs of ${key}`;
-      throw new SnapshotError('OVERLOADED', message, { retryAfter: RETRY_AFTER });
+      throw new SnapshotError('OVERLOADED', message, { retryAfter: RETRY_AFTER, repository });
     }
     for (const name of names) wanted.add(name);
     this.#wantedRefs.set(key, wanted);
@@ -210,25 +211,25 @@ export class UpstreamChecks {
     // Names that clients make up must not fill the memory.
     const isKept = known.isKnown(repository);
     const begunAt = thisMoment();
-    const elapsed = () => elapsedSince(begunAt.time);
+    const job = new Job(events, { kind: 'fetch', repository, artifact: undefined });
     if (isKept) known.update(repository, { triedAt: begunAt.time });
     try {
-      const outcome = await mirrors.fetch(repository, closing, options);
+      const outcome = await mirrors.fetch(repository, closing, { ...options, job });
       const { digest, isMirrored, packs } = outcome;
       known.noteChecked(repository, begunAt, digest, isMirrored);
       await refusals.answered(repository, thisMoment(), closing);
-      const changed = digest !== before;
-      const totals = totalsOf(packs);
-      events.emit('refreshed', { repository, milliseconds: elapsed(), changed, ...totals });
+      job.succeed({ changed: digest !== before, ...totalsOf(packs) });
       return outcome;
     } catch (cause) {
-      const error = toSnapshotError(cause);
+      const error = toSnapshotError(cause, repository);
       // The repository may have been forgotten meanwhile.
       if (known.isKnown(repository)) known.update(repository, { failure: error, failedAt: now() });
       if (isKept || refusals.has(repository)) {
         await refusals.failed(repository, error, checkedAt?.date, closing);
       }
-      events.emit('refreshFailed', { repository, milliseconds: elapsed(), error });
+      // A failure before the turn is reported as well.
+      if (!closing.aborted) job.start();
+      job.fail(error);
       throw error;
     }
   }

@@ -1,11 +1,12 @@
-import { addAbortSignal, Readable } from 'node:stream';
-import { z } from 'zod';
+import { Readable } from 'node:stream';
+import { destroyOnAbort } from '../async/abort.js';
 import { callHost } from '../call-host.js';
-import { bytes, callback, checkOptions } from '../check-options.js';
+import { checkOptions } from '../check-options.js';
 import { chunksOf } from './body.js';
 import { evictable, type Occupant, totalBytes } from './eviction.js';
-import { excessive, keepReplaced, type Replaced, SweepTimer } from './keep-replaced.js';
+import { excessive, type Replaced, SweepTimer } from './keep-replaced.js';
 import type { MemoryStoreOptions } from './memory-options.js';
+import { type MemoryStoreConfig, memoryStoreSchema } from './memory-schema.js';
 import { newVersion } from './new-version.js';
 import { type Slice, sliceOf } from './range.js';
 import type {
@@ -19,12 +20,6 @@ import type {
 } from './store.js';
 import { isConditionMet, preconditionFailure } from './write-condition.js';
 
-export const memoryStoreSchema = z.strictObject({
-  maxBytes: bytes,
-  ...keepReplaced,
-  onEvict: callback<(key: string) => void>().optional(),
-});
-
 type RankedObject = StoredObject & Pick<Occupant, 'priority'>;
 
 interface Entry extends Occupant {
@@ -35,9 +30,9 @@ interface Entry extends Occupant {
 type ReplacedEntry = Entry & Replaced;
 
 /** Keeps objects in the memory of this process: for tests, and for small caches. */
-export class MemoryStore implements SnapshotStore {
+export class MemoryStore implements SnapshotStore, AsyncDisposable {
   readonly writesConditionally: boolean = true;
-  readonly #config: z.output<typeof memoryStoreSchema>;
+  readonly #config: MemoryStoreConfig;
   /** The least recently opened first. */
   readonly #entries = new Map<string, Entry>();
   /** The earliest replaced first. */
@@ -64,7 +59,7 @@ export class MemoryStore implements SnapshotStore {
     if (entry === undefined) return undefined;
     const { object, pages } = entry;
     const body = Readable.from(pages.read(sliceOf(range, object.size)), { objectMode: false });
-    if (signal !== undefined) addAbortSignal(signal, body);
+    destroyOnAbort(body, signal);
     if (entry === stored) {
       this.#entries.delete(key);
       this.#entries.set(key, entry);
@@ -113,6 +108,10 @@ export class MemoryStore implements SnapshotStore {
   /** Stops the timer. */
   async close(): Promise<void> {
     this.#timer.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   /** The old object is removed, even if there is no room for the new one. */

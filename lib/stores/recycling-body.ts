@@ -1,4 +1,5 @@
-import { addAbortSignal, Readable } from 'node:stream';
+import { Readable } from 'node:stream';
+import { destroyOnAbort } from '../async/abort.js';
 
 /** Bytes of one read: two such buffers fit into a processor's own cache, where copies are cheap. */
 export const READ_BYTES = 256 * 1024;
@@ -34,7 +35,7 @@ export class RecyclingBody extends Readable {
     super({ highWaterMark: bufferBytes });
     this.#source = source;
     this.#bufferBytes = bufferBytes;
-    if (signal !== undefined) addAbortSignal(signal, this);
+    destroyOnAbort(this, signal);
   }
 
   /**

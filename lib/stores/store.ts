@@ -154,6 +154,6 @@ export interface SnapshotStore {
    * of its key resolves.
    */
   listReplaced?(key: string, options?: SignalOptions): Promise<readonly StoredObject[]>;
-  /** The owner calls it once when it shuts down. Default: nothing to release. */
+  /** Whoever made the store calls it once, after its users. Default: nothing to release. */
   close?(): Promise<void>;
 }

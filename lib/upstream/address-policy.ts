@@ -87,5 +87,5 @@ export function publicOnly(lookup: LookupFunction): LookupFunction {
 
 export function noPublicAddress(hostname: string): SnapshotError {
   const message = `${hostname} has no public address, and its options do not allow private ones`;
-  return new SnapshotError('UPSTREAM_UNREACHABLE', message);
+  return new SnapshotError('UPSTREAM_ADDRESS_FORBIDDEN', message);
 }

@@ -10,8 +10,8 @@ import type { UpstreamTask } from './task.js';
 
 /**
  * Opens the connections to upstreams. Every connection, also after a redirect, must meet the
- * allow-list and the address policy; otherwise its request fails with `UPSTREAM_UNREACHABLE`. It
- * fails with `UPSTREAM_TIMEOUT` if name resolution, TCP and TLS take longer than `connectTimeout`.
+ * allow-list and the address policy; otherwise its request fails with `UPSTREAM_ADDRESS_FORBIDDEN`.
+ * It fails with `UPSTREAM_TIMEOUT` if name resolution, TCP and TLS take longer than `connectTimeout`.
  *
  * @param signal destroys all sockets, also while they connect.
  */
@@ -27,8 +27,9 @@ export function upstreamConnector(
     // Agents also connect for queued requests that were aborted meanwhile.
     if (signal.aborted) return new SnapshotError('ABORTED', `${host} is not needed any more`);
     const allowed = hosts.get(host);
-    if (!allowed)
-      return new SnapshotError('UPSTREAM_UNREACHABLE', `${host} is not an allowed host`);
+    if (!allowed) {
+      return new SnapshotError('UPSTREAM_ADDRESS_FORBIDDEN', `${host} is not an allowed host`);
+    }
     if (allowed.allowPrivateAddresses) return lookup;
     // `net.connect` does not look up addresses, so they are checked here.
     const isRefused = isIP(hostname) !== 0 && !isPublicAddress(hostname);

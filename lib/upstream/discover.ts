@@ -31,8 +31,8 @@ export async function discover(
     );
   } catch (cause) {
     if (!SnapshotError.is(cause)) throw cause;
-    const { code, message, retryAfter } = cause;
-    throw new DiscoveryError(code, message, { cause, retryAfter });
+    const { code, message, retryAfter, limit } = cause;
+    throw new DiscoveryError(code, message, { cause, retryAfter, limit });
   }
 }
 

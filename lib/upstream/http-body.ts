@@ -1,6 +1,6 @@
 import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { SnapshotError } from '../errors.js';
+import { limitExceeded, SnapshotError } from '../errors.js';
 
 /**
  * Decodes a body. Requests name no acceptable coding, so the server may choose one (RFC 9110,
@@ -58,7 +58,7 @@ export async function* limitBytes(
     for await (const chunk of source) {
       received += chunk.length;
       if (received > maxBytes) {
-        throw new SnapshotError('LIMIT_EXCEEDED', `the answer has more than ${maxBytes} bytes`);
+        throw limitExceeded('maxRefsBytes', `the answer has more than ${maxBytes} bytes`);
       }
       yield chunk;
     }

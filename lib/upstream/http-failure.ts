@@ -17,12 +17,12 @@ export function answerFailure(
 ): SnapshotError | undefined {
   const message = `${where} answered ${statusCode}`;
   const seconds = parseRetryAfter(headers['retry-after']);
+  const retryAfter = seconds === undefined ? undefined : Math.min(seconds, MAX_RETRY_AFTER);
   // A 403 with Retry-After means that there were too many requests.
-  const isLimited = statusCode === 429 || (statusCode === 403 && seconds !== undefined);
-  if (isLimited || statusCode >= 500) {
-    const retryAfter = seconds === undefined ? undefined : Math.min(seconds, MAX_RETRY_AFTER);
-    return new SnapshotError('UPSTREAM_UNREACHABLE', message, { retryAfter });
+  if (statusCode === 429 || (statusCode === 403 && retryAfter !== undefined)) {
+    return new SnapshotError('UPSTREAM_RATE_LIMITED', message, { retryAfter });
   }
+  if (statusCode >= 500) return new SnapshotError('UPSTREAM_UNREACHABLE', message, { retryAfter });
   switch (statusCode) {
     case 200:
       if (mediaType(headers['content-type']) === answerType) return undefined;

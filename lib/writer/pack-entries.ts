@@ -12,7 +12,7 @@ import { WindowedFile } from '../pack/windowed-file.js';
  *
  * @param path without ending.
  * @returns pieces of zstd frames; each is valid until the next is read.
- * @throws SnapshotError `REPOSITORY_DAMAGED` when the bytes do not match the trailer or the name.
+ * @throws SnapshotError `MIRROR_CORRUPTED` when the bytes do not match the trailer or the name.
  */
 export function* packEntries(
   path: string,

@@ -54,7 +54,7 @@ const ANNOUNCED_BYTES = 256 * 1024;
 
 /**
  * @throws SnapshotError `REF_NOT_FOUND`, `REPOSITORY_INVALID`, `UPSTREAM_INVALID`,
- * `LIMIT_EXCEEDED`, `STORAGE_FULL`; `REPOSITORY_DAMAGED`; the signal's reason.
+ * `LIMIT_EXCEEDED`, `STORAGE_FULL`; `MIRROR_CORRUPTED`; the signal's reason.
  */
 export async function writeSnapshot(
   task: SnapshotTask,

@@ -1,7 +1,7 @@
-import { once } from 'node:events';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import express from 'express';
 import { defaultSnapshot } from '../../../lib/artifact/id.js';
+import { happened } from '../../support/happenings.js';
 import { HOST, type HostAppOptions, startHostApp } from '../../support/host-app.js';
 import { programArgument, serveOrders } from './serve-orders.js';
 import { processUsage } from './usage.js';
@@ -17,7 +17,7 @@ const routes = express().get('/trivial', (_req, res) => {
   res.send('ok');
 });
 const app = await startHostApp({ ...programArgument<HostAppOptions>(), app: routes });
-await app.router.service.started;
+await app.router.service.ready();
 const delays = monitorEventLoopDelay({ resolution: RESOLUTION_MILLISECONDS });
 
 const orders = {
@@ -35,7 +35,7 @@ const orders = {
       const seconds = (performance.now() - started) / 1000;
       return { seconds, cpuSeconds: processUsage().cpuSeconds - cpuSeconds };
     };
-    const mirror = once(service.events, 'refreshed').then(taken);
+    const mirror = happened(service, 'fetch done').then(taken);
     await service.refresh({ host: HOST, path });
     return { mirror: await mirror, whole: await taken() };
   },
@@ -44,10 +44,10 @@ const orders = {
     const { service } = app.router;
     const { cpuSeconds } = processUsage();
     const started = performance.now();
-    const cloned = once(service.events, 'cloneFinished');
+    const cloned = happened(service, 'clone done');
     await service.ensureRefs({ host: HOST, path }, { refs: new Map([['HEAD', '']]), commits: [] });
     const seconds = (performance.now() - started) / 1000;
-    const [{ packBytes }] = await cloned;
+    const { packBytes } = await cloned;
     return {
       seconds,
       cpuSeconds: processUsage().cpuSeconds - cpuSeconds,

@@ -191,7 +191,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
 });
 
 describe('Options of the webhook handler:', () => {
-  const service = { pushed: () => true };
+  const service = { notifyPush: () => true };
   test.each<[string, unknown]>([
     ['secret', { service }],
     ['secret', { service, secret: '' }],

@@ -11,7 +11,7 @@ export const SECRET = "It's a Secret to Everybody";
 
 export interface WebhookServer {
   readonly port: number;
-  /** The URLs of calls of `pushed`. */
+  /** The URLs of calls of `notifyPush`. */
   readonly pushed: string[];
   readonly log: LogLine[];
   deliver(delivery: Delivery): Promise<Reply>;
@@ -21,7 +21,7 @@ export interface WebhookServer {
 export interface WebhookServerOptions {
   version?: ExpressVersion;
   secret?: WebhookOptions['secret'];
-  /** Answers `pushed`. Default: every repository is known. */
+  /** Answers `notifyPush`. Default: every repository is known. */
   isKnown?: (url: string) => boolean;
   before?: (express: typeof express5) => RequestHandler[];
 }
@@ -54,7 +54,7 @@ async function serveWebhook({
   const write = (level: string) => (fields: object, message: string) =>
     void log.push({ level, fields: { ...fields }, message });
   const service = {
-    pushed(url: string) {
+    notifyPush(url: string) {
       pushed.push(url);
       return isKnown(url);
     },

@@ -203,7 +203,7 @@ export function serverCases(
       });
     const [first, second] = [await start(), await start()];
     const { bytes, etag, commit } = await read(first, repository.snapshot);
-    await first.close({ running: 'wait' });
+    await first.close({ drain: true });
     await repository.upstream.close();
     const served = await read(second, repository.snapshot);
     expect({ ...served, bytes: served.bytes.equals(bytes) }).toEqual({

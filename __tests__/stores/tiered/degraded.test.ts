@@ -10,8 +10,8 @@ import {
   parseRepository,
   type SnapshotService,
   type TieredStore,
-  type TieredStoreOptions,
 } from '../../../lib/index.js';
+import type { TieredStoreOptions } from '../../../lib/stores/index.js';
 import {
   assertContent,
   assertMiss,
@@ -21,6 +21,7 @@ import {
   put,
   rest,
 } from '../../../lib/testing/store-content.js';
+import { listen } from '../../support/happenings.js';
 import { cleanup } from '../../support/temporary-directory.js';
 import { tiers as allTiers, HOUR, listedBeforeFailure, MIB } from './tiers.js';
 
@@ -37,7 +38,7 @@ async function startService(store: TieredStore): Promise<SnapshotService> {
     store,
   });
   defer(() => service.close());
-  await service.started;
+  await service.ready();
   return service;
 }
 
@@ -47,7 +48,7 @@ async function assertNotGiven(store: TieredStore, key: string): Promise<void> {
 }
 
 /** The tiers are in memory, and answer before any timer: only a tier that hangs is late. */
-const SHORT = { localMaxAge: 0, responseTimeout: 50, stallTimeout: 50 };
+const SHORT = { localMaxAge: 0, responseTimeout: 50, idleTimeout: 50 };
 const tiers = (options: Partial<TieredStoreOptions> = {}) => allTiers({ ...SHORT, ...options });
 
 describe.each(['failing', 'hanging'] as const)('While the shared tier is %s,', (state) => {
@@ -146,10 +147,10 @@ test('The service tells that an artifact was evicted only if there was one', asy
   const { shared, store } = tiers();
   await put(shared.inner, artifactKey(ID), CONTENT);
   const service = await startService(store);
-  const evicted: string[] = [];
-  service.events.on('evicted', ({ key }) => evicted.push(key));
+  const evicted: object[] = [];
+  listen(service, 'evicted', (about) => evicted.push(about));
   for (let round = 0; round < 2; round += 1) await service.delete(ID);
-  expect(evicted).toEqual([artifactKey(ID)]);
+  expect(evicted).toEqual([{ repository: ID.repository, artifact: ID, reason: 'deleted' }]);
 });
 
 test('A shared tier that failed is not used for the retryInterval', async () => {

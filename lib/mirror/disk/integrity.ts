@@ -21,7 +21,7 @@ import { type MirrorRevision, packsOf, type RevisionOnDisk } from './revision.js
  * each file: readers check the content.
  *
  * @returns bytes of all packs and their idx files.
- * @throws SnapshotError `REPOSITORY_DAMAGED`; another code when files can't be read at the moment.
+ * @throws SnapshotError `MIRROR_CORRUPTED`; another code when files can't be read at the moment.
  */
 export async function inspectMirror(directory: string, revision: MirrorRevision): Promise<number> {
   try {

@@ -33,7 +33,7 @@ export function writeRefs(directory: string, digest: string, refs: RefList): voi
   renameSync(temporary, path);
 }
 
-/** @throws SnapshotError `REPOSITORY_DAMAGED` unless the file exists and matches its digest. */
+/** @throws SnapshotError `MIRROR_CORRUPTED` unless the file exists and matches its digest. */
 export function readRefs(
   mirror: string,
   { head, digest }: Pick<MirrorRevision, 'head' | 'digest'>,

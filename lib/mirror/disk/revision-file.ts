@@ -41,11 +41,11 @@ const schema = z.strictObject({
 /**
  * Reads the current revision of a mirror; `undefined` when there is none.
  *
- * @throws SnapshotError `REPOSITORY_DAMAGED`; another code when it can't be read at the moment.
+ * @throws SnapshotError `MIRROR_CORRUPTED`; another code when it can't be read at the moment.
  */
 export async function readRevision(mirror: string): Promise<MirrorRevision | undefined> {
   const exhausted = () =>
-    new SnapshotError('REPOSITORY_DAMAGED', `the revisions of ${mirror} keep vanishing`);
+    new SnapshotError('MIRROR_CORRUPTED', `the revisions of ${mirror} keep vanishing`);
   const latest = await retry(MAX_ATTEMPTS, () => readLatest(mirror), exhausted);
   return latest === 'none' ? undefined : latest;
 }
@@ -138,6 +138,6 @@ function parse(text: string, mirror: string): RevisionContent {
   } catch (cause) {
     if (!(cause instanceof SyntaxError || cause instanceof z.ZodError)) throw cause;
     const message = `the revision of ${mirror} is damaged`;
-    throw new SnapshotError('REPOSITORY_DAMAGED', message, { cause });
+    throw new SnapshotError('MIRROR_CORRUPTED', message, { cause });
   }
 }

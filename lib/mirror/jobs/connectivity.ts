@@ -24,7 +24,7 @@ export interface ConnectivityTask extends MirrorTask {
  * Checks that all objects exist that are reachable from refs and pinned commits, as git does after
  * a clone. git.git takes 6 seconds.
  *
- * @throws SnapshotError `UPSTREAM_INVALID`, `REPOSITORY_DAMAGED`, `LIMIT_EXCEEDED`.
+ * @throws SnapshotError `UPSTREAM_INVALID`, `MIRROR_CORRUPTED`, `LIMIT_EXCEEDED`.
  */
 export async function checkConnectivity(
   { mirror, revision, limits }: ConnectivityTask,

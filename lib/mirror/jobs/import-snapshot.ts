@@ -4,7 +4,12 @@ import { ByteReader } from '../../archive/byte-reader.js';
 import { decompress } from '../../archive/decompress.js';
 import { readTar } from '../../archive/tar-reader.js';
 import type { WorkLimits } from '../../config/options.js';
-import { type SerializedError, SnapshotError, serializeError } from '../../errors.js';
+import {
+  limitExceeded,
+  type SerializedError,
+  SnapshotError,
+  serializeError,
+} from '../../errors.js';
 import { parsePackedRefs, RefList } from '../../git/ref-list.js';
 import type { Ref } from '../../git/refs.js';
 import { reachableObjects } from '../../history/reachable-objects.js';
@@ -101,7 +106,7 @@ export async function removeImported(directory: string): Promise<void> {
 
 /** Whether an error means that bytes are wrong, as opposed to a limit or a full disk. */
 export function isBadContent(error: unknown): boolean {
-  return SnapshotError.is(error, 'ARCHIVE_INVALID', 'UPSTREAM_INVALID', 'REPOSITORY_DAMAGED');
+  return SnapshotError.is(error, 'ARCHIVE_INVALID', 'UPSTREAM_INVALID', 'MIRROR_CORRUPTED');
 }
 
 const PACK = /^\.git\/objects\/pack\/pack-[0-9a-f]{40}\.pack$/;
@@ -146,10 +151,11 @@ async function unpack(
       if (path === '.git/shallow') throw invalid('it does not have the full history');
       if (path === '.git/packed-refs') {
         const maxBytes = MAX_REFS_RATIO * limits.maxRefsBytes;
-        if (size > maxBytes) throw tooLarge(`its refs have ${size} bytes`);
+        if (size > maxBytes) throw tooLarge('maxRefsBytes', `its refs have ${size} bytes`);
         refs = RefList.of(upstreamRefs(await reader.take(size)));
       } else if (PACK.test(path)) {
-        if (size > limits.maxPackBytes) throw tooLarge(`one of its packs has ${size} bytes`);
+        if (size > limits.maxPackBytes)
+          throw tooLarge('maxPackBytes', `one of its packs has ${size} bytes`);
         if (packs.length === MAX_PACKS) throw invalid(`it has more than ${MAX_PACKS} packs`);
         const pack = await ingestPack(content(reader, size), into, limits, options);
         if (packs.some(({ name }) => name === pack.name)) throw invalid('it has a pack twice');
@@ -179,8 +185,8 @@ function* upstreamRefs(packedRefs: Buffer): Generator<Ref> {
   }
 }
 
-function tooLarge(what: string): SnapshotError {
-  return new SnapshotError('LIMIT_EXCEEDED', `no mirror is made of the snapshot: ${what}`);
+function tooLarge(limit: keyof WorkLimits, what: string): SnapshotError {
+  return limitExceeded(limit, `no mirror is made of the snapshot: ${what}`);
 }
 
 function invalid(what: string): SnapshotError {

@@ -28,7 +28,7 @@ export interface QueryResult {
   readonly refCount: number;
 }
 
-/** @throws SnapshotError `REPOSITORY_DAMAGED`. */
+/** @throws SnapshotError `MIRROR_CORRUPTED`. */
 export async function queryMirror(task: QueryTask, { memory }: JobContext): Promise<QueryResult> {
   const { mirror, revision, limits, commits, objects } = task;
   const existing = readRefs(mirror, revision);

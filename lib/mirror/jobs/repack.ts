@@ -34,7 +34,7 @@ export interface RepackResult {
 /**
  * Combines packs of a mirror. Memory: as `ingestPack`, and 20 bytes per object.
  *
- * @throws SnapshotError `REPOSITORY_DAMAGED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`.
+ * @throws SnapshotError `MIRROR_CORRUPTED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`.
  */
 export async function repackMirror(task: RepackTask, context: JobContext): Promise<RepackResult> {
   const { mirror, revision, packs, limits } = task;

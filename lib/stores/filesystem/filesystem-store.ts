@@ -40,8 +40,6 @@ import type { FileSystemStoreOptions } from './options.js';
 import { ReplacedFiles } from './replaced-files.js';
 import { type FileSystemStoreConfig, fileSystemStoreSchema } from './schema.js';
 
-export type { FileSystemStoreOptions } from './options.js';
-
 /**
  * Keeps each object as one file of a directory. Any number of processes may share the directory: a
  * file is written under a temporary name, synced and renamed, and read through one descriptor.
@@ -49,7 +47,7 @@ export type { FileSystemStoreOptions } from './options.js';
  * It does not write conditionally: a file system can't compare and rename in one step, and has no
  * lock that is freed when its holder dies.
  */
-export class FileSystemStore implements SnapshotStore {
+export class FileSystemStore implements SnapshotStore, AsyncDisposable {
   readonly #directory: string;
   readonly #config: FileSystemStoreConfig;
   /** One at a time, so that two writes do not count on the same free room. */
@@ -181,6 +179,10 @@ export class FileSystemStore implements SnapshotStore {
   /** Stops a timer; files stay. */
   async close(): Promise<void> {
     this.#replaced.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   /** Opens only files whose names begin as those of keys with the prefix do. */

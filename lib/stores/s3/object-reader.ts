@@ -1,5 +1,6 @@
-import { addAbortSignal, Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
+import { destroyOnAbort } from '../../async/abort.js';
 import { retry } from '../../async/retry.js';
 import { SnapshotError } from '../../errors.js';
 import { sliceOf } from '../range.js';
@@ -140,7 +141,7 @@ class AnswerBody extends Readable {
     source.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError);
     source.once('close', this.#onEnd);
     source.pause();
-    if (signal !== undefined) addAbortSignal(signal, this);
+    destroyOnAbort(this, signal);
   }
 
   readonly #onData = (chunk: Buffer): void => {

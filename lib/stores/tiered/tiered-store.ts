@@ -21,12 +21,10 @@ import type {
 import type { BestEffortWrite } from './best-effort-write.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { LocalTierFill } from './fill-local-tier.js';
+import { toStoreError } from './idle-timeout.js';
 import { encodeCopy, LocalCopies, type LocalCopy } from './local-copies.js';
 import type { StoreFailure, TieredStoreOptions } from './options.js';
 import { type TieredStoreConfig, tieredStoreSchema } from './schema.js';
-import { toStoreError } from './stall-timeout.js';
-
-export type { StoreFailure, TieredStoreOptions } from './options.js';
 
 const MAX_REMEMBERED = 10_000;
 
@@ -64,7 +62,7 @@ interface Found {
  * - If `put` wrote a copy, only this process knows the shared object of that copy. After a restart,
  *   the object is read from the shared tier again. Copies from `putFile` survive a restart.
  */
-export class TieredStore implements SnapshotStore {
+export class TieredStore implements SnapshotStore, AsyncDisposable {
   readonly writesConditionally: boolean;
   readonly putFile?: NonNullable<SnapshotStore['putFile']>;
   readonly listReplaced?: NonNullable<SnapshotStore['listReplaced']>;
@@ -187,6 +185,8 @@ export class TieredStore implements SnapshotStore {
       throw error;
     }
   }
+
+  readonly [Symbol.asyncDispose] = () => this.close();
 
   async close(): Promise<void> {
     const fills = [...this.#fills.values()];

@@ -1,16 +1,21 @@
 import { Readable } from 'node:stream';
 import type {
-  ArtifactSource,
+  BuiltArtifact,
   EnsuredRefs,
-  GeneratedArtifact,
-  GetOptions,
-  OpenArtifactOptions,
   OpenedArtifact,
+  OpenStoredOptions,
+  StatStoredOptions,
   StoredArtifact,
   WantedRefs,
 } from '../../lib/artifact/artifact.js';
 import type { ArtifactId, BundleId } from '../../lib/artifact/id.js';
+import { allowedRepository } from '../../lib/artifact/validate-id.js';
+import { type AllowList, originUrl } from '../../lib/config/hosts.js';
+import { parseOptions } from '../../lib/config/options.js';
+import { SnapshotEmitter } from '../../lib/events/emitter.js';
 import { type RepositoryId, repositoryKey } from '../../lib/repository.js';
+import type { SnapshotService } from '../../lib/service/snapshot-service.js';
+import type { SignalOptions } from '../../lib/stores/index.js';
 
 export interface FakeObject {
   bytes: Buffer;
@@ -28,8 +33,15 @@ export interface FakeGeneration {
 export const COMMIT = '0123456789abcdef0123456789abcdef01234567';
 export const STORED_AT = Date.UTC(2024, 1, 29, 12, 30, 15, 678);
 
-/** An `ArtifactSource` in memory, which records its calls and whose answers a test can replace. */
-export class FakeSource implements ArtifactSource {
+/**
+ * A service in memory, which records the calls that the router makes and whose answers a test can replace. All
+ * other calls fail.
+ */
+export class FakeService implements SnapshotService {
+  readonly events = new SnapshotEmitter().source;
+  readonly hasDownloadUrls = false;
+  /** Decides which repositories are allowed. Default: those of github.com. */
+  allowList: AllowList = parseOptions({ dataDir: 'unused', hosts: ['github.com'] });
   /** The methods called so far, in order. */
   readonly calls: string[] = [];
   readonly signals: AbortSignal[] = [];
@@ -42,11 +54,11 @@ export class FakeSource implements ArtifactSource {
   ) => FakeGeneration | Promise<FakeGeneration> = () => {
     throw new Error('nothing was expected to be generated');
   };
-  /** Runs before each `open`, as another process would between `stat` and `open`. */
+  /** Runs before each `openStored`, as another process would after `statStored`. */
   beforeOpen: (id: ArtifactId) => void = () => {};
-  /** Whether `current` and `get` may serve a stored artifact. */
+  /** Whether `get`, and `statStored` with `revalidate`, may serve a stored artifact. */
   maySend: (id: ArtifactId) => boolean = () => true;
-  /** Answers `isUpToDate`. */
+  /** Answers `isHead`. */
   upToDate: (id: BundleId) => boolean = () => false;
   /** Answers `ensureRefs`. Default: all that is asked for is at `COMMIT`, without a fetch. */
   ensure: (repository: RepositoryId, wanted: WantedRefs) => EnsuredRefs = (
@@ -78,31 +90,25 @@ export class FakeSource implements ArtifactSource {
     this.#objects.delete(keyOf(id));
   }
 
-  async stat(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined> {
-    this.#note('stat', options);
-    return this.#objects.get(keyOf(id));
-  }
-
-  async pinned(
+  async statStored(
     id: ArtifactId,
-    etags: readonly string[],
-    options?: GetOptions,
+    options: StatStoredOptions = {},
   ): Promise<StoredArtifact | undefined> {
-    this.#note('pinned', options);
+    const { revalidate = false, etags } = options;
     const stored = this.#objects.get(keyOf(id));
-    return stored !== undefined && etags.includes(stored.etag) ? stored : undefined;
+    if (etags !== undefined) {
+      this.#note('statStored etags', options);
+      return stored !== undefined && etags.includes(stored.etag) ? stored : undefined;
+    }
+    this.#note(revalidate ? 'statStored revalidate' : 'statStored', options);
+    return revalidate && !this.maySend(id) ? undefined : stored;
   }
 
-  async current(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined> {
-    this.#note('current', options);
-    return this.maySend(id) ? this.#objects.get(keyOf(id)) : undefined;
-  }
-
-  async open(
+  async openStored(
     id: ArtifactId,
-    options: OpenArtifactOptions = {},
+    options: OpenStoredOptions = {},
   ): Promise<OpenedArtifact | undefined> {
-    this.#note('open', options);
+    this.#note('openStored', options);
     this.beforeOpen(id);
     const stored = this.#objects.get(keyOf(id));
     const { revision = stored?.revision, range } = options;
@@ -111,7 +117,7 @@ export class FakeSource implements ArtifactSource {
     return { ...stored, source: 'store', body: this.#lend(this.read(bytes)) };
   }
 
-  async get(id: ArtifactId, options?: GetOptions): Promise<OpenedArtifact | GeneratedArtifact> {
+  async get(id: ArtifactId, options?: SignalOptions): Promise<OpenedArtifact | BuiltArtifact> {
     this.#note('get', options);
     const stored = this.maySend(id) ? this.#objects.get(keyOf(id)) : undefined;
     if (stored !== undefined) {
@@ -121,28 +127,51 @@ export class FakeSource implements ArtifactSource {
     const { body, etag = '"generated"' } = generation;
     const commit = 'commit' in generation ? generation.commit : COMMIT;
     const repository = id.repository;
-    return { repository, etag, commit, source: 'generation', body: this.#lend(body) };
+    return { repository, etag, commit, source: 'build', body: this.#lend(body) };
   }
 
-  async isUpToDate(id: BundleId, options?: GetOptions): Promise<boolean> {
-    this.#note('isUpToDate', options);
+  async isHead(id: BundleId, options?: SignalOptions): Promise<boolean> {
+    this.#note('isHead', options);
     return this.upToDate(id);
   }
 
   async ensureRefs(
     repository: RepositoryId,
     wanted: WantedRefs,
-    options?: GetOptions,
+    options?: SignalOptions,
   ): Promise<EnsuredRefs> {
     this.#note('ensureRefs', options);
     return this.ensure(repository, wanted);
   }
 
-  headOf(): string | undefined {
+  resolve(repository: RepositoryId): RepositoryId {
+    return allowedRepository(this.allowList, repository);
+  }
+
+  originUrl(repository: RepositoryId): string {
+    return originUrl(this.allowList, repository);
+  }
+
+  headCommit(): string | undefined {
     return this.head;
   }
 
-  #note(call: string, options: GetOptions | undefined): void {
+  readonly ready = unexpected;
+  readonly getDownloadUrl = unexpected;
+  readonly delete = unexpected;
+  readonly refresh = unexpected;
+  readonly notifyPush = unexpected;
+  readonly purge = unexpected;
+  readonly status = unexpected;
+  readonly listRepositories = unexpected;
+  readonly close = unexpected;
+  readonly [Symbol.asyncDispose] = unexpected;
+
+  stats(): never {
+    throw new Error('the router was not expected to ask for statistics');
+  }
+
+  #note(call: string, options: SignalOptions | undefined): void {
     this.calls.push(call);
     if (options?.signal) this.signals.push(options.signal);
   }
@@ -151,6 +180,10 @@ export class FakeSource implements ArtifactSource {
     this.bodies.push(body);
     return body;
   }
+}
+
+async function unexpected(): Promise<never> {
+  throw new Error('the router was not expected to make this call');
 }
 
 function* slices(bytes: Buffer): Generator<Buffer> {

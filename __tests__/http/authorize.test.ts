@@ -1,0 +1,206 @@
+import { type ArtifactId, defaultSnapshot } from '../../lib/artifact/id.js';
+import { withResolvers } from '../../lib/async/with-resolvers.js';
+import type { Authorize, AuthorizeContext, Denial } from '../../lib/config/authorize.js';
+import { parseRepository } from '../../lib/repository.js';
+import { COMMIT, FakeService } from './fake-service.js';
+import {
+  begin,
+  EXPRESS,
+  type ExpressVersion,
+  type Reply,
+  send,
+  serve,
+  type TestServer,
+} from './test-server.js';
+
+const PATH = '/github.com/org/repo';
+const SNAPSHOT = `${PATH}/snapshot.tar.zst`;
+const BUNDLE = `${PATH}/snapshot.bundle?base=${COMMIT}`;
+const GIT = `${PATH}/info/refs?service=git-upload-pack`;
+const CHALLENGE = 'Basic realm="snapshots"';
+const repository = parseRepository('github.com/org/repo');
+
+let server: TestServer | undefined;
+let source: FakeService;
+afterEach(() => server?.close());
+
+/** @param authorize may be wrong, as in JavaScript. */
+async function start(
+  authorize: (...args: Parameters<Authorize>) => unknown,
+  version: ExpressVersion = 'Express 5',
+): Promise<TestServer> {
+  source = new FakeService();
+  const ids: ArtifactId[] = [
+    defaultSnapshot(repository),
+    { kind: 'bundle', repository, base: COMMIT },
+  ];
+  for (const id of ids) source.store(id, { bytes: Buffer.from('bytes'), etag: '"1"' });
+  server = await serve(source, { version, authorize: authorize as Authorize, redirectGit: true });
+  return server;
+}
+
+const throwing = (thrown: unknown) => () => {
+  throw thrown;
+};
+
+function answerOf({ status, headers: { date: _, ...headers }, body }: Reply) {
+  return { status, headers, body: body.toString() };
+}
+
+describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s, authorize', (version) => {
+  test('is called with the request and the repository', async () => {
+    const asked: unknown[] = [];
+    const running = await start(async (req, id) => {
+      asked.push(req.headers.authorization, id);
+      return true;
+    }, version);
+    const reply = await send(running, SNAPSHOT, { headers: { authorization: 'Bearer x' } });
+    expect(reply.status).toBe(200);
+    expect(reply.headers['cache-control']).toBe('private, no-cache');
+    expect(asked).toEqual(['Bearer x', repository]);
+  });
+
+  test('is called for allowed hosts only, and its refusal looks like that of another host', async () => {
+    const asked: string[] = [];
+    const running = await start((_req, id) => {
+      asked.push(id.host);
+      return false;
+    }, version);
+    const refused = await send(running, SNAPSHOT);
+    const notAllowed = await send(running, '/gitlab.com/org/repo/snapshot.tar.zst');
+    expect(refused.status).toBe(403);
+    expect(answerOf(notAllowed)).toEqual(answerOf(refused));
+    expect(asked).toEqual(['github.com']);
+    expect(source.calls).toEqual([]);
+  });
+
+  test.each<[string, () => unknown, number]>([
+    ['throws', throwing(new Error('the secret of the directory service')), 500],
+    ['rejects', async () => throwing(new Error('the secret of the directory service'))(), 500],
+    ['throws undefined', throwing(undefined), 500],
+    ['throws an error with another status', throwing({ status: 503, message: 'secret' }), 500],
+    ['returns an object that is no denial', () => ({ status: 200 }), 500],
+    ['returns 401 without a challenge', () => ({ status: 401 }), 500],
+    ['returns 401 with an empty challenge', () => ({ status: 401, challenge: '' }), 500],
+    ['returns 401 with no challenges', () => ({ status: 401, challenge: [] }), 500],
+    ['returns half a challenge', () => ({ status: 401, challenge: [CHALLENGE, 7] }), 500],
+    ['returns two lines', () => ({ status: 401, challenge: 'Basic a=b\r\nSet-Cookie: c' }), 500],
+    ['returns a truthy value other than true', () => 'yes', 403],
+    ['returns nothing', () => undefined, 403],
+    ['returns null', () => null, 403],
+  ])('that %s does not let the request in', async (_what, authorize, status) => {
+    const running = await start(authorize, version);
+    const reply = await send(running, SNAPSHOT);
+    expect(reply.status).toBe(status);
+    expect(reply.body.toString()).not.toContain('secret');
+    expect(source.calls).toEqual([]);
+    const lines = running.log.map(({ level, fields }) => [level, fields.code, fields.repository]);
+    expect(lines).toEqual(status === 500 ? [['error', 'INTERNAL', 'github.com/org/repo']] : []);
+  });
+});
+
+test.each<[method: string, path: string, Omit<AuthorizeContext, 'signal'>]>([
+  ['GET', SNAPSHOT, { artifact: 'snapshot' }],
+  ['HEAD', `${SNAPSHOT}?depth=3`, { artifact: 'snapshot', depth: 3 }],
+  ['GET', `${SNAPSHOT}?ref=a%2Fb&depth=1`, { artifact: 'snapshot', ref: 'a/b', depth: 1 }],
+  ['GET', BUNDLE, { artifact: 'bundle', base: COMMIT }],
+  ['POST', `${PATH}/ensure-refs`, { artifact: 'ensure-refs' }],
+  ['GET', GIT, { artifact: 'git' }],
+])('authorize learns what %s %s asks for', async (method, path, wanted) => {
+  const contexts: unknown[] = [];
+  const running = await start((_req, _id, context) => {
+    contexts.push(context);
+    return false;
+  });
+  await send(running, path, { method });
+  expect(contexts).toEqual([{ ...wanted, signal: expect.any(AbortSignal) }]);
+});
+
+test('authorize is not called for a query that is malformed', async () => {
+  const running = await start(throwing(new Error('called')));
+  for (const path of [`${SNAPSHOT}?filter=tree:0`, `${SNAPSHOT}?depth=0`, `${GIT}&x=1`]) {
+    expect((await send(running, path)).status).toBe(400);
+  }
+  expect(running.log).toEqual([]);
+});
+
+test('The signal of authorize aborts when the client leaves, and the request ends', async () => {
+  const [called, left] = [withResolvers<void>(), withResolvers<void>()];
+  const running = await start((_req, _id, { signal }) => {
+    signal.addEventListener('abort', () => left.resolve());
+    called.resolve();
+    return new Promise(() => {});
+  });
+  const leaving = new AbortController();
+  const answer = begin(running, SNAPSHOT, { signal: leaving.signal });
+  answer.catch(() => {});
+  await called.promise;
+  leaving.abort();
+  await left.promise;
+  await expect(answer).rejects.toThrow('aborted');
+  expect([source.calls, running.log]).toEqual([[], []]);
+});
+
+const REQUESTS = [
+  ['GET', SNAPSHOT],
+  ['GET', `${PATH}-that-is-not-stored/snapshot.tar.zst`],
+  ['GET', `${SNAPSHOT}?ref=main`],
+  ['GET', BUNDLE],
+  ['POST', `${PATH}/ensure-refs`],
+  ['GET', GIT],
+  ['HEAD', SNAPSHOT],
+  ['HEAD', BUNDLE],
+  ['HEAD', GIT],
+] as const;
+
+const TITLES = {
+  401: ['unauthorized', 'The credentials or the signature are missing or wrong.'],
+  403: ['forbidden', 'This repository is not available here.'],
+  404: ['not-found', 'There is nothing at this address.'],
+} as const;
+
+test.each<[string, Denial['status'], () => unknown, string?]>([
+  ['returned 401', 401, () => ({ status: 401, challenge: CHALLENGE }), CHALLENGE],
+  ['scheme alone', 401, async () => ({ status: 401, challenge: 'Negotiate' }), 'Negotiate'],
+  [
+    'list of challenges',
+    401,
+    () => ({ status: 401, challenge: [CHALLENGE, 'Bearer'] }),
+    `${CHALLENGE}, Bearer`,
+  ],
+  ['thrown 401', 401, throwing({ status: 401, challenge: CHALLENGE }), CHALLENGE],
+  [
+    'error with 401 and headers',
+    401,
+    throwing(
+      Object.assign(new Error('no token: secret'), {
+        status: 401,
+        headers: { 'Set-Cookie': 'secret', 'WWW-authenticate': CHALLENGE },
+      }),
+    ),
+    CHALLENGE,
+  ],
+  ['returned 403', 403, () => ({ status: 403 })],
+  ['thrown 403', 403, throwing(Object.assign(new Error('secret'), { status: 403 }))],
+  ['returned 404', 404, () => ({ status: 404 })],
+  ['rejection with 404', 404, async () => throwing({ status: 404, message: 'secret' })()],
+])('A %s is answered alike for every artifact', async (_what, status, authorize, challenge) => {
+  const running = await start(authorize);
+  const [type, title] = TITLES[status];
+  for (const [method, path] of REQUESTS) {
+    const { status: actual, headers, body } = answerOf(await send(running, path, { method }));
+    const code = type.toUpperCase().replace('-', '_');
+    const problem = `{"type":"urn:problem-type:express-git-snapshot:${type}","title":"${title}","status":${status},"code":"${code}"}`;
+    expect([method, path, actual]).toEqual([method, path, status]);
+    expect(body).toBe(method === 'HEAD' ? '' : problem);
+    expect(headers).toEqual({
+      'x-powered-by': 'Express',
+      connection: 'close',
+      'content-type': 'application/problem+json',
+      'content-length': String(problem.length),
+      'cache-control': 'no-store',
+      ...(challenge !== undefined && { 'www-authenticate': challenge }),
+    });
+  }
+  expect([source.calls, running.log]).toEqual([[], []]);
+});

@@ -1,0 +1,150 @@
+import { withResolvers } from '../../lib/async/with-resolvers.js';
+import type {
+  JobEndedEvent,
+  JobKind,
+  JobStartedEvent,
+  SnapshotEventSource,
+  SnapshotEvents,
+} from '../../lib/index.js';
+
+/**
+ * What tests wait for: an event, or what became of a job. A build is `done` when it has written its artifact, a
+ * repack when packs were replaced.
+ */
+export type Happening =
+  | Exclude<keyof SnapshotEvents, 'jobStarted' | 'jobEnded'>
+  | `${JobKind} ${'started' | 'done' | 'failed'}`;
+
+type About<Name extends Happening> = Name extends keyof SnapshotEvents
+  ? SnapshotEvents[Name]
+  : Name extends `${infer Kind} started`
+    ? Extract<JobStartedEvent, { kind: Kind }>
+    : Name extends `${infer Kind} done`
+      ? Extract<JobEndedEvent, { kind: Kind; error: undefined }>
+      : Name extends `${infer Kind} failed`
+        ? Exclude<Extract<JobEndedEvent, { kind: Kind }>, { error: undefined }>
+        : never;
+
+type Listener<Name extends Happening> = (about: About<Name>) => unknown;
+
+interface Eventful {
+  readonly events: SnapshotEventSource;
+}
+
+const EVENTS: Record<Exclude<keyof SnapshotEvents, 'jobStarted' | 'jobEnded'>, true> = {
+  hit: true,
+  miss: true,
+  jobProgress: true,
+  mirrorSeedFailed: true,
+  mirrorEvicted: true,
+  mirrorCorrupted: true,
+  evicted: true,
+  evictionFailed: true,
+  repositoryForgotten: true,
+};
+const KINDS: Record<JobKind, true> = {
+  clone: true,
+  fetch: true,
+  build: true,
+  store: true,
+  repack: true,
+};
+
+/** All that can happen. */
+export const HAPPENINGS: readonly Happening[] = [
+  ...keysOf(EVENTS),
+  ...keysOf(KINDS).flatMap(
+    (kind) => [`${kind} started`, `${kind} done`, `${kind} failed`] as const,
+  ),
+];
+
+function keysOf<Key extends string>(record: Record<Key, true>): Key[] {
+  return Object.keys(record) as Key[];
+}
+
+/** Calls a listener whenever it happens. @returns a function that ends this. */
+export function listen<Name extends Happening>(
+  { events }: Eventful,
+  name: Name,
+  listener: Listener<Name>,
+): () => void {
+  const [kind, end] = name.split(' ');
+  const heard = listener as (about: object) => unknown;
+  if (end === undefined) {
+    const plain = name as keyof SnapshotEvents;
+    events.on(plain, heard);
+    return () => events.off(plain, heard);
+  }
+  if (end === 'started') {
+    const onStart = (job: JobStartedEvent) => job.kind === kind && heard(job);
+    events.on('jobStarted', onStart);
+    return () => events.off('jobStarted', onStart);
+  }
+  const onEnd = (job: JobEndedEvent) => {
+    if (job.kind === kind && endOf(job) === end) heard(job);
+  };
+  events.on('jobEnded', onEnd);
+  return () => events.off('jobEnded', onEnd);
+}
+
+function endOf(job: JobEndedEvent): 'done' | 'failed' | 'idle' {
+  if (job.error !== undefined) return 'failed';
+  const isIdle =
+    (job.kind === 'build' && job.outcome === 'unchanged') ||
+    (job.kind === 'repack' && (job.outcome === 'checked' || job.outcome === 'superseded')) ||
+    (job.kind === 'store' && job.outcome === 'superseded');
+  return isIdle ? 'idle' : 'done';
+}
+
+/** As `listen`, for the next time only. */
+export function listenOnce<Name extends Happening>(
+  source: Eventful,
+  name: Name,
+  listener: Listener<Name>,
+): void {
+  const end = listen(source, name, (about) => {
+    end();
+    listener(about);
+  });
+}
+
+/** The next time that it happens, and is about what `isWanted` says. */
+export function happened<Name extends Happening>(
+  source: Eventful,
+  name: Name,
+  isWanted: (about: About<Name>) => boolean = () => true,
+): Promise<About<Name>> {
+  return new Promise((resolve) => {
+    const end = listen(source, name, (about) => {
+      if (!isWanted(about)) return;
+      end();
+      resolve(about);
+    });
+  });
+}
+
+/** Yields each time that it happens from now on. */
+export async function* happenings<Name extends Happening>(
+  source: Eventful,
+  name: Name,
+): AsyncGenerator<About<Name>, never> {
+  const queue: About<Name>[] = [];
+  let wake = () => {};
+  const end = listen(source, name, (about) => {
+    queue.push(about);
+    wake();
+  });
+  try {
+    for (;;) {
+      const about = queue.shift();
+      if (about !== undefined) yield about;
+      else {
+        const { promise, resolve } = withResolvers<void>();
+        wake = resolve;
+        await promise;
+      }
+    }
+  } finally {
+    end();
+  }
+}

@@ -1,0 +1,27 @@
+import type { RepositoryId } from '../repository.js';
+
+/** Sent upstream as HTTP basic authentication, in a request header and nowhere else. */
+export interface BasicCredentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** What the host app can give. More kinds may follow. */
+export type Credentials = BasicCredentials;
+
+export interface CredentialsContext {
+  /** Aborts when the credentials are no longer needed. */
+  readonly signal: AbortSignal;
+  /**
+   * Whether the upstream refused this repository (401, 403, 404 or 410) to earlier credentials, and
+   * no fetch with credentials has succeeded since. Then don't reuse a cached token: it may have
+   * expired. Each process knows its own fetches.
+   */
+  readonly previousDenied: boolean;
+}
+
+/** Gives the credentials for one fetch of a repository. `undefined`: fetch anonymously. */
+export type CredentialsProvider = (
+  repository: RepositoryId,
+  context: CredentialsContext,
+) => Credentials | undefined | Promise<Credentials | undefined>;

@@ -1,0 +1,49 @@
+import { EventEmitter } from 'node:events';
+import { callHost } from '../call-host.js';
+import type { SnapshotEvents } from './events.js';
+
+export type SnapshotListener<Name extends keyof SnapshotEvents> = (
+  event: SnapshotEvents[Name],
+) => unknown;
+
+/**
+ * Where a host app listens to a service. Listeners run synchronously, so they should be quick. Their
+ * errors and rejections become warnings of the process, and affect nothing else.
+ */
+export interface SnapshotEventSource {
+  on<Name extends keyof SnapshotEvents>(name: Name, listener: SnapshotListener<Name>): this;
+  /** As `on`, for the next event only. */
+  once<Name extends keyof SnapshotEvents>(name: Name, listener: SnapshotListener<Name>): this;
+  /** Ends `on` or `once` with this listener. */
+  off<Name extends keyof SnapshotEvents>(name: Name, listener: SnapshotListener<Name>): this;
+}
+
+/** Emits the events of a service. Only its `source` is the host's. */
+export class SnapshotEmitter {
+  readonly source: SnapshotEventSource;
+  readonly #listeners = new EventEmitter().setMaxListeners(0);
+
+  constructor() {
+    const listeners = this.#listeners;
+    this.source = {
+      on(name, listener) {
+        listeners.on(name, listener);
+        return this;
+      },
+      once(name, listener) {
+        listeners.once(name, listener);
+        return this;
+      },
+      off(name, listener) {
+        listeners.off(name, listener);
+        return this;
+      },
+    };
+  }
+
+  emit<Name extends keyof SnapshotEvents>(name: Name, event: SnapshotEvents[Name]): void {
+    for (const listener of this.#listeners.rawListeners(name)) {
+      callHost(`a listener to ${name}`, () => Reflect.apply(listener, this.source, [event]));
+    }
+  }
+}

@@ -1,0 +1,13 @@
+import { parseServiceOptions } from '../config/options.js';
+import type { ServiceOptions } from '../config/service-options.js';
+import { ArtifactService } from './service.js';
+import type { SnapshotService } from './snapshot-service.js';
+
+/**
+ * Makes the service without a router, for host apps that have their own endpoints, or no HTTP.
+ *
+ * @throws SnapshotError `INVALID_OPTIONS`
+ */
+export function createSnapshotService(options: ServiceOptions): SnapshotService {
+  return new ArtifactService(parseServiceOptions(options));
+}

@@ -1,0 +1,47 @@
+import { LRUCache } from 'lru-cache';
+import { unlessAborted } from '../async/abort.js';
+import { type AllowList, hostConfig } from '../config/hosts.js';
+import { isAccessRefused, SnapshotError } from '../errors.js';
+import { type RepositoryId, repositoryKey } from '../repository.js';
+
+/** Clients choose the repositories; each takes about 200 bytes. */
+const MAX_DENIED = 10_000;
+
+/** The credentials that the host app gives to upstreams, and the repositories refused to them. */
+export class UpstreamCredentials {
+  readonly #allowList: AllowList;
+  readonly #denied = new LRUCache<string, true>({ max: MAX_DENIED });
+
+  constructor(allowList: AllowList) {
+    this.#allowList = allowList;
+  }
+
+  /** The `Authorization` header for a fetch. `undefined`: the fetch is anonymous. */
+  async authorization(repository: RepositoryId, signal: AbortSignal): Promise<string | undefined> {
+    const { credentials } = hostConfig(this.#allowList, repository);
+    if (credentials === undefined) return undefined;
+    const previousDenied = this.#denied.has(repositoryKey(repository));
+    const call = async () => credentials(repository, { signal, previousDenied });
+    const given = await unlessAborted(call(), signal);
+    if (given === undefined) return undefined;
+    const { username, password } = given;
+    if (typeof username !== 'string' || typeof password !== 'string') {
+      const message = `credentials for ${repository.host} are not { username, password }`;
+      throw new SnapshotError('INTERNAL', message);
+    }
+    return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+  }
+
+  /** Notes how a fetch with credentials ends. An outage tells nothing about the credentials. */
+  async watch<T>(repository: RepositoryId, fetch: Promise<T>): Promise<T> {
+    const key = repositoryKey(repository);
+    try {
+      const result = await fetch;
+      this.#denied.delete(key);
+      return result;
+    } catch (error) {
+      if (isAccessRefused(error)) this.#denied.set(key, true);
+      throw error;
+    }
+  }
+}
