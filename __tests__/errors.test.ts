@@ -75,7 +75,7 @@ test('Each limit that an error names is an option', async () => {
 test('The failure of a clone names the repository, now and while it is remembered', async () => {
   const repository = await freshRepository({ directory, defer });
   repository.upstream.fault(repository.path, { kind: 'status', status: 404 });
-  const service = repository.start({ limits: { failureMemory: 60_000 } });
+  const service = repository.start({ freshness: { negativeCacheTtl: 60_000 } });
   for (let call = 1; call <= 2; call++) {
     await expect(read(service, repository.snapshot)).rejects.toMatchObject({
       code: 'UPSTREAM_NOT_FOUND',

@@ -10,6 +10,12 @@ export const duration = z.number().int().min(0).max(MAX_DELAY);
 /** Milliseconds, at least 1. */
 export const milliseconds = duration.min(1);
 
+/** Milliseconds for which no timer runs, at least 0. */
+export const durationOrInfinity = z.custom<number>(
+  (value) => z.int().min(0).safeParse(value).success || value === Number.POSITIVE_INFINITY,
+  'must be a whole number of milliseconds, 0 or more, or Infinity',
+);
+
 /** An object of the host app that has these methods. */
 export const methods = <T>(names: string[], what: string) =>
   z.custom<T>(

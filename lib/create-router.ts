@@ -1,14 +1,8 @@
 import type { Router } from 'express';
 import { z } from 'zod';
 import { checkOptions, methods } from './check-options.js';
-import {
-  parseOptions,
-  parseRouterOptions,
-  type RouterConfig,
-  type RouterOptions,
-  routerConfig,
-  type SnapshotOptions,
-} from './config/options.js';
+import { parseOptions, parseRouterOptions, type RouterConfig } from './config/options.js';
+import type { RouterOptions, SnapshotOptions } from './config/router-options.js';
 import { createRouter } from './http/router.js';
 import { ArtifactService } from './service/service.js';
 import type { CloseOptions, SnapshotService } from './service/snapshot-service.js';
@@ -66,7 +60,7 @@ export function createSnapshotRouter(options: SnapshotOptions | MountOptions): S
   }
   const config = parseOptions(options);
   const service = new ArtifactService(config);
-  return routerOver(service, routerConfig(config), (how) => service.close(how));
+  return routerOver(service, config, (how) => service.close(how));
 }
 
 function isMount(options: SnapshotOptions | MountOptions): options is MountOptions {

@@ -31,9 +31,9 @@ export class AppUnderTest {
     const { settings, scope, upstream } = bench;
     const dataDir = await scope.directory();
     const { appThreads, profiles } = settings;
-    const limits = appThreads === undefined ? {} : { indexThreads: appThreads };
+    const concurrency = appThreads === undefined ? {} : { indexThreads: appThreads };
     const program = await Program.start<AppOrders>('app', {
-      argument: { dataDir, upstreamUrl: upstream.url, limits },
+      argument: { dataDir, upstreamUrl: upstream.url, concurrency },
       nodeOptions: profilingOptions(profiles),
     });
     scope.defer(() => program.stop());

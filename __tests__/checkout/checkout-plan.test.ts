@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { planCheckout } from '../../lib/checkout/checkout-plan.js';
 import { cachedTrees, walkCheckout } from '../../lib/checkout/tree-walk.js';
-import { type Limits, parseOptions } from '../../lib/config/options.js';
+import { parseOptions, type WorkLimits, workLimits } from '../../lib/config/options.js';
 import { ObjectMemory } from '../../lib/pack/object-memory.js';
 import { type GitObject, ObjectReader } from '../../lib/pack/reader.js';
 import { ingest } from '../pack/ingesting.js';
@@ -15,8 +15,8 @@ type Entry = [mode: string, name: string, oid: string];
 
 const { directory, defer } = cleanup(afterEach);
 const memory = new ObjectMemory(0);
-const { limits } = parseOptions({ dataDir: '/unused', hosts: ['git.test'] });
-const UNLIMITED: Limits = {
+const limits = workLimits(parseOptions({ dataDir: '/unused', hosts: ['git.test'] }));
+const UNLIMITED: WorkLimits = {
   ...limits,
   maxFiles: Number.MAX_SAFE_INTEGER,
   maxPathBytes: Number.MAX_SAFE_INTEGER,

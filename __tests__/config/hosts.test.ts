@@ -14,7 +14,7 @@ const config = parseOptions({
   hosts: {
     'github.com': {},
     'git.corp': { baseUrl: 'http://10.0.0.5:3000/git/' },
-    'git.public': { baseUrl: 'http://10.0.0.5:3000/git', publicUrl: 'https://git.public/scm/' },
+    'git.public': { baseUrl: 'http://10.0.0.5:3000/git', originUrl: 'https://git.public/scm/' },
     '127.0.0.1:8080': { allowPrivateAddresses: true },
     '[::1]:8080': {},
   },

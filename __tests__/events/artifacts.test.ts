@@ -49,7 +49,7 @@ test('A miss tells its artifact, and whether a build was already running; a hit 
 });
 
 test('A stored artifact that may not be served is a miss, because it is stale', async () => {
-  const service = repository.start({ freshness: { mode: 'strict', maxAge: 0 } });
+  const service = repository.start({ freshness: { staleWhileRevalidate: 0, maxAge: 0 } });
   await read(service, repository.snapshot);
   await push(repository.bare);
   const answers = answersOf(service);
@@ -72,7 +72,7 @@ test('A hit tells that a build would give another artifact', async () => {
 });
 
 test('An eviction tells the artifact and the reason, and never a key', async () => {
-  const service = repository.start({ limits: { maxVariants: 1 } });
+  const service = repository.start({ budgets: { maxVariants: 1 } });
   const evictions = evictionsOf(service);
   const { id, snapshot } = repository;
   const [one, two] = [1, 2].map((depth) => ({ ...snapshot, depth }));
@@ -92,7 +92,7 @@ test('What the default store evicts for its budget is told', async () => {
   const first = repository.start();
   const { bytes } = await read(first, repository.snapshot);
   await first.close({ drain: true });
-  const service = repository.start({ limits: { maxStoreBytes: bytes.length + 3000 } });
+  const service = repository.start({ budgets: { maxStoreBytes: bytes.length + 3000 } });
   const evictions = evictionsOf(service);
   const evicted = next(service, 'evicted');
   const other = { host: repository.id.host, path: 'org/other' };

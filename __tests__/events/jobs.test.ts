@@ -73,7 +73,7 @@ test('A cold request is a clone, a build and a store; a push is a fetch, a build
 });
 
 test('An upstream that fails ends a clone, and later a fetch, with its failure', async () => {
-  const service = repository.start({ limits: { failureMemory: 0 } });
+  const service = repository.start({ freshness: { negativeCacheTtl: 0 } });
   const jobs = jobsOf(service);
   repository.upstream.fault(repository.path, { kind: 'status', status: 404 });
   await expect(service.get(repository.snapshot)).rejects.toThrow();
@@ -137,7 +137,7 @@ test('A store that is lost ends the job that stores, and not the build', async (
 });
 
 test('A build whose clients have left before its turn has no events', async () => {
-  const service = repository.start({ limits: { concurrentGenerations: 1 } });
+  const service = repository.start({ concurrency: { builds: 1 } });
   await read(service, repository.snapshot);
   const jobs = jobsOf(service);
   const leave = new AbortController();
@@ -169,7 +169,7 @@ test('A mirror that lost its packs ends each job once', async () => {
 });
 
 test('Many pushes end each repack once, and a close in between ends what runs', async () => {
-  const service = repository.start({ freshness: { mode: 'strict', maxAge: 0 } });
+  const service = repository.start({ freshness: { staleWhileRevalidate: 0, maxAge: 0 } });
   const jobs = jobsOf(service);
   const repacked = next(service, 'repack done');
   let isRepacked = false;

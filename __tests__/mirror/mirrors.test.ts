@@ -125,7 +125,7 @@ describe('A failed clone', () => {
       defer,
     );
     const hosts = { [HOST]: { baseUrl: url, allowPrivateAddresses: true } };
-    const service = start({ hosts, limits: { failureMemory: 1000 } });
+    const service = start({ hosts, freshness: { negativeCacheTtl: 1000 } });
     for (const call of [1, 2]) {
       const failure = await generate(service).catch((error: unknown) => error);
       expect(failure).toMatchObject({ code: 'UPSTREAM_UNREACHABLE' });
@@ -136,7 +136,7 @@ describe('A failed clone', () => {
 
   test('that is not remembered is tried again at once', async () => {
     upstream.fault(PATH, { kind: 'status', status: 500 });
-    const service = start({ limits: { failureMemory: 0 } });
+    const service = start({ freshness: { negativeCacheTtl: 0 } });
     for (let call = 1; call <= 2; call++) {
       await expect(generate(service)).rejects.toMatchObject({ code: 'UPSTREAM_UNREACHABLE' });
       expect(upstream.infoRefs(PATH)).toBe(call);

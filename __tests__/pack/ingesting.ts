@@ -19,7 +19,7 @@ export const LIMITS: IngestLimits = {
   maxObjectBytes: 64 * MIB,
   maxObjectBytesInMemory: 64 * MIB,
   maxResolvedBytes: 4096 * MIB,
-  maxExpansion: 5000,
+  maxExpansionRatio: 5000,
   deltaCacheBytes: 16 * MIB,
 };
 

@@ -71,7 +71,7 @@ describe('An ingest enforces', () => {
     expect(await refusal(pack, { ...limits, deltaCacheBytes: 0 })).toEqual(overLimit);
   });
 
-  test('maxExpansion, before the deltas of a bomb are applied', async () => {
+  test('maxExpansionRatio, before the deltas of a bomb are applied', async () => {
     const piece = 16 * MIB - 1;
     const copies = Array.from({ length: 31 }, () => ({ copy: [0, piece] as [number, number] }));
     const bomb = (deltas: number) => {
@@ -85,9 +85,9 @@ describe('An ingest enforces', () => {
     const limits = { maxResolvedBytes: 1e12, maxObjectBytesInMemory: 1e9 };
     expect(await refusal(bomb(1000), limits)).toMatchObject({
       code: 'LIMIT_EXCEEDED',
-      message: expect.stringContaining('maxExpansion'),
+      message: expect.stringContaining('maxExpansionRatio'),
     });
-    await ingest(makePack(twins(1000)), { maxExpansion: 1 });
+    await ingest(makePack(twins(1000)), { maxExpansionRatio: 1 });
   });
 
   const twins = (bytes: number): PackEntry[] => [

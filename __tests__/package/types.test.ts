@@ -64,7 +64,7 @@ const options: SnapshotOptions = {
     'git.corp': { baseUrl: 'http://10.0.0.5/', allowPrivateAddresses: true },
   },
   authorize: (req, repository) => req.get('authorization') === repository.host,
-  limits: { cloneTimeout: 1000 },
+  timeouts: { fetchTimeout: 1000 },
   snapshot: { compressionLevel: 3 },
   logger: console,
   store,
@@ -136,9 +136,9 @@ export const unknown: SnapshotOptions = { ...short, directory: './data' };
 // @ts-expect-error no such option of a store
 export const wrongStore = new S3Store({ bucket: 'snapshots', region: 'eu-central-1' });
 // @ts-expect-error no such limit
-export const unknownLimit: SnapshotOptions = { ...short, limits: { cloneTime: 1 } };
+export const unknownLimit: SnapshotOptions = { ...short, limits: { maxFile: 1 } };
 // @ts-expect-error not a number
-export const wrongType: SnapshotOptions = { ...short, limits: { cloneTimeout: '30m' } };
+export const wrongType: SnapshotOptions = { ...short, timeouts: { fetchTimeout: '30m' } };
 // @ts-expect-error no credentials
 export const wrongReturn: SnapshotOptions = { ...short, hosts: { h: { credentials: () => 'token' } } };
 // @ts-expect-error a 401 without a challenge

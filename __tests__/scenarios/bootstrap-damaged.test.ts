@@ -142,7 +142,7 @@ const withPacks = (...sizes: number[]) =>
 test('A snapshot that is beyond a limit is not used for a mirror, and stays stored', async () => {
   await scene.stored();
   await scene.storeInstead(() => withPacks(200_000));
-  const { service, cloned, failed } = await scene.replica({ maxPackBytes: 150_000 });
+  const { service, cloned, failed } = await scene.replica({ limits: { maxPackBytes: 150_000 } });
   const before = await service.statStored(repository.snapshot);
   await scene.variant(service);
   expect(cloned).toMatchObject([{ seededBytes: 0 }]);
@@ -175,17 +175,17 @@ test('A snapshot that has only a part of what the upstream has now is not used f
 test('A snapshot whose packs are each within the limit is used for a mirror', async () => {
   await scene.stored();
   await scene.storeInstead(() => withPacks(100_000, 100_000));
-  const { service, cloned, failed } = await scene.replica({ maxPackBytes: 150_000 });
+  const { service, cloned, failed } = await scene.replica({ limits: { maxPackBytes: 150_000 } });
   await scene.variant(service);
   expect(failed).toEqual([]);
   expect(cloned[0]?.seededBytes).toBeGreaterThan(200_000);
 });
 
-test('A new snapshot replaces a damaged one at once, also in mode strict', async () => {
+test('A new snapshot replaces a damaged one at once, also without stale answers', async () => {
   await scene.stored();
   await scene.storeInstead((bytes) => flipped(bytes, bytes.indexOf('PACK') + 30));
   const commit = await push(repository.bare);
-  const { service } = await scene.ownReplica({ freshness: { mode: 'strict', maxAge: 0 } });
+  const { service } = await scene.ownReplica({ freshness: { staleWhileRevalidate: 0, maxAge: 0 } });
   const generations = counter(service, 'build done');
   expect((await read(service, repository.snapshot)).commit).toBe(commit);
   expect((await service.statStored(repository.snapshot))?.commit).toBe(commit);

@@ -68,7 +68,7 @@ test.each<Fault>([
 ])('An upstream with the fault %p leaves a stored snapshot as it is', async (fault) => {
   await scene.stored();
   await push(repository.bare, { files: { 'new.txt': 'new\n' } });
-  const { service } = await scene.replica({ failureMemory: 0 });
+  const { service } = await scene.replica({ freshness: { negativeCacheTtl: 0 } });
   const before = await service.statStored(repository.snapshot);
   repository.upstream.fault(repository.path, fault);
   await expect(scene.variant(service)).rejects.toMatchObject({ code: 'UPSTREAM_INVALID' });
@@ -101,8 +101,8 @@ describe('A store that stalls', () => {
 
   test('while it sends a snapshot does not delay the clone: all objects are fetched', async () => {
     await scene.stored();
-    const limits = { stallTimeout: atOnce() };
-    const { service, cloned, failed, dataDir } = await scene.ownReplica({ limits });
+    const timeouts = { idleTimeout: atOnce() };
+    const { service, cloned, failed, dataDir } = await scene.ownReplica({ timeouts });
     const bodies: PassThrough[] = [];
     const plain = store.open.bind(store);
     openInstead(async (...about) => {
@@ -138,7 +138,7 @@ describe('A store that stalls', () => {
     ],
   ])('%s delays a clone until the deadline for the clone', async (_, open) => {
     await scene.stored();
-    const { service, dataDir } = await scene.ownReplica({ limits: { cloneTimeout: 200 } });
+    const { service, dataDir } = await scene.ownReplica({ timeouts: { fetchTimeout: 200 } });
     openInstead(open);
     await expect(scene.variant(service)).rejects.toMatchObject({ code: 'UPSTREAM_TIMEOUT' });
     await service.close();

@@ -52,7 +52,7 @@ describe('X-Cachew-Bundle-Url', () => {
 
   test('is not sent without a mirror', async () => {
     await buildSmall(repository.bare);
-    await start({ locks, limits: { maxMirrorBytes: 0 } });
+    await start({ locks, budgets: { maxMirrorBytes: 0 } });
     await overtaken();
     expect(await header()).toBeNull();
   });

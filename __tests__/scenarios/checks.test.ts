@@ -12,7 +12,7 @@ import { HeldLocks } from '../support/held-locks.js';
 import { ownRepository } from '../support/own-repository.js';
 import { buildSmall, push } from '../support/small-repositories.js';
 
-const STRICT = { mode: 'strict', maxAge: 0, checkInterval: 0 } as const;
+const STRICT = { staleWhileRevalidate: 0, maxAge: 0, checkInterval: 0 } as const;
 const NEVER = 0x7fff_ffff;
 const HOUR = 60 * 60_000;
 
@@ -73,7 +73,7 @@ describe('Checks that requests wait for', () => {
 
 describe('An upstream that fails', () => {
   test('is not asked again by each request', async () => {
-    const freshness = { mode: 'strict', maxAge: 2 * HOUR, checkInterval: HOUR } as const;
+    const freshness = { staleWhileRevalidate: 0, maxAge: 2 * HOUR, checkInterval: HOUR } as const;
     const service = await primed(await repository.startService({ freshness }));
     repository.upstream.fault(repository.path, { kind: 'status', status: 500 });
     fakeDate(defer, freshness.maxAge);
@@ -89,12 +89,12 @@ describe('An upstream that fails', () => {
   test.each([
     ['answers 500', { kind: 'status', status: 500 }, 'UPSTREAM_UNREACHABLE', {}],
     ['does not answer', { kind: 'hang-info-refs' }, 'UPSTREAM_TIMEOUT', { refsTimeout: 100 }],
-  ] as const)('and %s takes no thread for each check', async (_what, fault, code, limits) => {
+  ] as const)('and %s takes no thread for each check', async (_what, fault, code, timeouts) => {
     const dataDir = await directory();
     const first = await primed(await repository.startService({ dataDir }));
     await first.close({ drain: true });
     repository.upstream.fault(repository.path, fault);
-    const service = await repository.startService({ dataDir, limits });
+    const service = await repository.startService({ dataDir, timeouts });
     const fail = () => expect(service.refresh(repository.id)).rejects.toMatchObject({ code });
     await fail();
     const started = await startedThreads(async () => {
@@ -148,8 +148,7 @@ describe('A new commit that a check has found', () => {
     const store = new MemoryStore({ maxBytes: 1e7 });
     const service = await repository.startService({
       store,
-      freshness: { maxAge: age, checkInterval: age },
-      limits: { failureMemory: 0 },
+      freshness: { maxAge: age, checkInterval: age, negativeCacheTtl: 0 },
     });
     await primed(service);
     const commit = await push(repository.bare);

@@ -15,13 +15,12 @@ const repository = ownRepository(buildSmall);
 const { defer } = repository;
 /** For which mirrors may keep what was pushed away. */
 const RETENTION = 6 * 60 * 60_000;
-const MODES = ['stale-while-revalidate', 'strict'] as const;
+const STALE_FOR = [24 * 60 * 60_000, 0] as const;
 
 /** @returns a snapshot of a commit that was pushed away since. */
-async function pushedAway(mode: (typeof MODES)[number]) {
+async function pushedAway(staleWhileRevalidate: number) {
   const service = await repository.startService({
-    freshness: { mode, maxAge: 0, checkInterval: 0 },
-    limits: { failureMemory: 0 },
+    freshness: { staleWhileRevalidate, maxAge: 0, checkInterval: 0, negativeCacheTtl: 0 },
   });
   const id = { ...repository.snapshot, ref: await repository.head(), depth: 1 };
   await read(service, id);
@@ -32,9 +31,9 @@ async function pushedAway(mode: (typeof MODES)[number]) {
   return { service, id };
 }
 
-describe.each(MODES)('In mode %s, a commit that was pushed away', (mode) => {
+describe.each(STALE_FOR)('With staleWhileRevalidate %d, a commit that was pushed away', (stale) => {
   test('is served for six hours, then not any more', async () => {
-    const { service, id } = await pushedAway(mode);
+    const { service, id } = await pushedAway(stale);
     await service.refresh(repository.id);
     fakeDate(defer, RETENTION - 60_000);
     expect((await read(service, id)).source).toBe('store');
@@ -46,7 +45,7 @@ describe.each(MODES)('In mode %s, a commit that was pushed away', (mode) => {
   });
 
   test('is served on while the upstream is down', async () => {
-    const { service, id } = await pushedAway(mode);
+    const { service, id } = await pushedAway(stale);
     repository.upstream.fault(repository.path, { kind: 'status', status: 503 });
     fakeDate(defer, RETENTION);
     for (let i = 0; i < 2; i++) {
@@ -57,7 +56,7 @@ describe.each(MODES)('In mode %s, a commit that was pushed away', (mode) => {
   });
 
   test('is served on if the upstream still gives it by its id', async () => {
-    const { service, id } = await pushedAway(mode);
+    const { service, id } = await pushedAway(stale);
     await git(repository.bare, 'config', 'uploadpack.allowAnySHA1InWant', 'true');
     await service.refresh(repository.id);
     fakeDate(defer, RETENTION);

@@ -125,7 +125,7 @@ test('A store that is slow to commit delays no client', async () => {
 
 test('As many clones as allowed run at once, and the others wait for their turn', async () => {
   const { upstream, path } = repository;
-  const limited = await repository.startApp({ limits: { concurrentClones: 1 } });
+  const limited = await repository.startApp({ concurrency: { clonesPerHost: 1 } });
   const unlimited = await repository.startApp();
   const gate = upstream.gate(path, 1000);
   const first = request(path, limited).then(digest);
@@ -143,7 +143,7 @@ test('As many clones as allowed run at once, and the others wait for their turn'
 
 test('A snapshot is built from a mirror that is ready while all places for clones are taken', async () => {
   const { upstream, path } = repository;
-  const limited = await repository.startApp({ limits: { concurrentClones: 1 } });
+  const limited = await repository.startApp({ concurrency: { clonesPerHost: 1 } });
   const { service } = limited.router;
   const before = await digest(await request(OTHER, limited));
   await service.refresh(at(OTHER));

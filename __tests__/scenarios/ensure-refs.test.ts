@@ -28,8 +28,7 @@ beforeAll(async () => {
   ({ upstream } = repository);
   app = await repository.sharedApp({
     // No check is due by time, and failures are not remembered.
-    freshness: { maxAge: FOREVER, checkInterval: FOREVER },
-    limits: { failureMemory: 0 },
+    freshness: { maxAge: FOREVER, checkInterval: FOREVER, negativeCacheTtl: 0 },
   });
   client = new FleetClient(app.url);
 });
@@ -160,7 +159,7 @@ describe('With a mirror,', () => {
 
   test('requests for refs that mirrors do not hold share their checks, whatever the names, and are refused when those are too many', async () => {
     // Mirrors are looked into for one request at a time, in their order.
-    const own = await repository.startApp({ limits: { concurrentFetches: 1 } });
+    const own = await repository.startApp({ concurrency: { fetchesPerHost: 1 } });
     const ask = (...names: string[]) => {
       const wanted = { refs: new Map(names.map((name) => [name, ''])), commits: [] };
       return own.router.service.ensureRefs(repository.id, wanted);

@@ -15,7 +15,7 @@ import { cleanup } from '../support/temporary-directory.js';
  */
 
 const { directory, defer } = cleanup(afterEach);
-const strict = { freshness: { mode: 'strict', maxAge: 0 } } as const;
+const strict = { freshness: { staleWhileRevalidate: 0, maxAge: 0 } } as const;
 
 let repository: FreshRepository;
 let app: HostApp;

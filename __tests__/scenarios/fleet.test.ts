@@ -116,14 +116,15 @@ const CHANGES: Record<string, Change> = {
   'a deleted branch': { make: (bare) => git(bare, 'branch', '-D', 'other'), outcome: 'up to date' },
 };
 
-type Mode = 'stale-while-revalidate' | 'strict';
+/** `stale`: what is stored is served; `fresh`: it is checked first. */
+type Mode = 'stale' | 'fresh';
 
 /** Bundles do not depend on the mode, so that a few cases are enough for the second one. */
 const STRICT = ['new commits', 'a default branch with another name', 'a push by force', 'a tag'];
 
 const CASES = Object.entries(CHANGES).flatMap(([name, change]) => {
-  const modes: Mode[] = ['stale-while-revalidate'];
-  if (STRICT.includes(name)) modes.push('strict');
+  const modes: Mode[] = ['stale'];
+  if (STRICT.includes(name)) modes.push('fresh');
   return modes.map((mode) => ({ mode, name, ...change }));
 });
 
@@ -134,11 +135,11 @@ let apps: Record<Mode, { app: HostApp; locks: HeldLocks }>;
 
 beforeAll(async () => {
   repository = await freshRepository(shared, build);
-  apps = { 'stale-while-revalidate': await start(FOREVER), strict: await start(0) };
+  apps = { stale: await start(FOREVER), fresh: await start(0) };
 });
 
 describe.each(CASES)(
-  'After $name and with mode $mode,',
+  'After $name and served $mode,',
   ({ mode, name: change, make, outcome, keepsBase = true }) => {
     test('a client of the fleet can restore, fast-forward and ensure refs', async () => {
       const { app, locks } = apps[mode];
@@ -163,7 +164,7 @@ describe.each(CASES)(
       const after = await head();
       const branch = await git(bare, 'symbolic-ref', 'HEAD');
       let bundleUrl = `/git/${name}/snapshot.bundle?base=${before}`;
-      if (mode === 'strict') {
+      if (mode === 'fresh') {
         const fresh = await client.restore(name, join(at, 'after'));
         expect(fresh).toMatchObject({ commit: after, bundleUrl: undefined });
       } else {
@@ -212,7 +213,7 @@ async function start(maxAge: number) {
   const app = await repository.startApp({
     dataDir: await shared.directory(),
     locks,
-    freshness: { mode: maxAge === 0 ? 'strict' : 'stale-while-revalidate', maxAge },
+    freshness: { staleWhileRevalidate: maxAge, maxAge },
   });
   return { app, locks };
 }

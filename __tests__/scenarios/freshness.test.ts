@@ -6,7 +6,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
-import type { SnapshotService } from '../../lib/index.js';
+import type { SnapshotOptions, SnapshotService } from '../../lib/index.js';
 import { fakeDate, setDate } from '../support/fake-date.js';
 import {
   counter,
@@ -24,7 +24,7 @@ import { buildEmpty, buildSmall, push } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
 
 const AT_ONCE = { maxAge: 0, checkInterval: 0 } as const;
-const STRICT = { ...AT_ONCE, mode: 'strict' } as const;
+const STRICT = { ...AT_ONCE, staleWhileRevalidate: 0 } as const;
 const NEVER = 0x7fff_ffff;
 
 const repository = ownRepository(buildSmall);
@@ -32,7 +32,7 @@ const { directory, defer } = repository;
 
 const strictly = () => repository.sharedService({ freshness: STRICT });
 const withoutMirrors = () =>
-  repository.sharedService({ freshness: STRICT, limits: { maxMirrorBytes: 0 } });
+  repository.sharedService({ freshness: STRICT, budgets: { maxMirrorBytes: 0 } });
 
 /** HEAD and refs of a snapshot, by the names that they have at the upstream. */
 async function refsOf({ bytes }: ReadArtifact): Promise<string> {
@@ -83,12 +83,12 @@ describe('After', () => {
     strict = shared.start({ freshness: STRICT, dataDir: await sharedDirectory() });
     withoutMirror = shared.start({
       freshness: STRICT,
-      limits: { maxMirrorBytes: 0 },
+      budgets: { maxMirrorBytes: 0 },
       dataDir: await sharedDirectory(),
     });
   });
 
-  test.each(PUSHES)('%s, each mode serves what it promises', async (_what, change) => {
+  test.each(PUSHES)('%s, each service serves what it promises', async (_what, change) => {
     await Promise.all([swr, strict, withoutMirror].map((each) => each.refresh(shared.id)));
     const old = await read(strict, defaultSnapshot(shared.id));
     await change(shared.bare);
@@ -124,10 +124,13 @@ test('A deleted default branch is noticed without a mirror', async () => {
   expect(commit).toBeUndefined();
 });
 
-test.each(['stale-while-revalidate', 'strict'] as const)(
-  'Within maxAge, mode %s does not ask the upstream, also after a restart',
-  async (mode) => {
-    const options = { freshness: { mode, maxAge: NEVER }, dataDir: await directory() };
+test.each([NEVER, 0])(
+  'Within maxAge, staleWhileRevalidate %d does not ask the upstream, also after a restart',
+  async (staleWhileRevalidate) => {
+    const options = {
+      freshness: { staleWhileRevalidate, maxAge: NEVER },
+      dataDir: await directory(),
+    };
     const first = await repository.startService(options);
     const old = await read(first, repository.snapshot);
     await push(repository.bare);
@@ -148,6 +151,73 @@ test.each(['stale-while-revalidate', 'strict'] as const)(
     await expectNoQuestion(second);
   },
 );
+
+describe('When clients come back after a pause, the first one', () => {
+  const HOUR = 60 * 60_000;
+
+  async function pause(
+    milliseconds: number,
+    freshness: SnapshotOptions['freshness'] = {},
+  ): Promise<{ service: SnapshotService; old: ReadArtifact }> {
+    const service = await repository.startService({ freshness });
+    const old = await read(service, repository.snapshot);
+    fakeDate(defer, milliseconds);
+    return { service, old };
+  }
+
+  test('gets the old snapshot within staleWhileRevalidate', async () => {
+    const { service, old } = await pause(23 * HOUR);
+    const isRenewed = renewed(service, repository.snapshot);
+    const commit = await push(repository.bare);
+    expect((await read(service, repository.snapshot)).commit).toBe(old.commit);
+    await isRenewed;
+    expect((await read(service, repository.snapshot)).commit).toBe(commit);
+  });
+
+  test.each(['get', 'statStored'] as const)('waits for a check after that: %s', async (method) => {
+    const { service, old } = await pause(25 * HOUR);
+    const questions = repository.upstream.infoRefs(repository.path);
+    const answer =
+      method === 'get'
+        ? await read(service, repository.snapshot)
+        : await service.statStored(repository.snapshot, { revalidate: true });
+    expect(answer?.etag).toBe(old.etag);
+    expect(repository.upstream.infoRefs(repository.path)).toBe(questions + 1);
+  });
+
+  test('gets a new snapshot after that if refs have moved', async () => {
+    const { service } = await pause(25 * HOUR);
+    const commit = await push(repository.bare);
+    expect(await service.statStored(repository.snapshot, { revalidate: true })).toBeUndefined();
+    expect((await read(service, repository.snapshot)).commit).toBe(commit);
+  });
+
+  test('also gets one, without a check, if the last check has found that they moved', async () => {
+    const MINUTE = 60_000;
+    const service = await repository.startService({
+      freshness: { maxAge: HOUR, staleWhileRevalidate: MINUTE, minRebuildInterval: HOUR },
+    });
+    const old = await read(service, repository.snapshot);
+    const commit = await push(repository.bare);
+    const refreshed = next(service, 'fetch done', repository.id);
+    fakeDate(defer, MINUTE);
+    await service.notifyPush(repository.url);
+    await refreshed;
+    const questions = repository.upstream.infoRefs(repository.path);
+    expect((await read(service, repository.snapshot)).commit).toBe(old.commit);
+    fakeDate(defer, MINUTE);
+    expect((await read(service, repository.snapshot)).commit).toBe(commit);
+    expect(repository.upstream.infoRefs(repository.path)).toBe(questions);
+  });
+
+  test('never waits if staleWhileRevalidate is infinite', async () => {
+    const { service, old } = await pause(1000 * HOUR, {
+      staleWhileRevalidate: Number.POSITIVE_INFINITY,
+    });
+    await push(repository.bare);
+    expect((await read(service, repository.snapshot)).commit).toBe(old.commit);
+  });
+});
 
 describe('A check of an unchanged repository', () => {
   const asked = () =>
@@ -225,7 +295,7 @@ describe('A clock that is set back', () => {
 
   test('before a strict service starts stops none of its checks', async () => {
     const dataDir = await directory();
-    const freshness = { mode: 'strict', maxAge: HOUR } as const;
+    const freshness = { staleWhileRevalidate: 0, maxAge: HOUR } as const;
     const first = await repository.startService({ freshness, dataDir });
     await read(first, repository.snapshot);
     await first.close({ drain: true });
@@ -262,7 +332,7 @@ describe('A clock that is set back', () => {
 
 test('maxAge counts from when the upstream was asked, not from when the snapshot was stored', async () => {
   const maxAge = 60_000;
-  const service = await repository.startService({ freshness: { mode: 'strict', maxAge } });
+  const service = await repository.startService({ freshness: { staleWhileRevalidate: 0, maxAge } });
   const gate = repository.upstream.gate(repository.path);
   const cloning = read(service, repository.snapshot);
   await gate.reached;

@@ -200,7 +200,7 @@ describe('A bomb', () => {
 
   test('of files that are each made of one long chain of deltas is refused', async () => {
     // A reader keeps half of that in memory, which is less than one of the files.
-    const small = await repository.sharedApp({ limits: { deltaCacheBytes: 1 << 20 } });
+    const small = await repository.sharedApp({ budgets: { deltaCacheBytes: 1 << 20 } });
     const bytes = 600_000;
     const content = Buffer.alloc(bytes);
     const entries: PackEntry[] = [{ type: 'blob', body: Buffer.from(content) }];
@@ -292,7 +292,7 @@ test('A list of 200,000 refs takes little memory, also when one of them moves', 
       dataDir,
       upstreamUrl: repository.upstream.url,
       log: join(dataDir, 'events.log'),
-      freshness: { mode: 'strict', maxAge: 0, checkInterval: 0 },
+      freshness: { staleWhileRevalidate: 0, maxAge: 0, checkInterval: 0 },
     },
     // Of each thread. As strings, the names and ids of all refs take a multiple of it.
     ['--max-old-space-size=24'],

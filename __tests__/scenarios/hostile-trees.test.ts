@@ -224,10 +224,9 @@ describe('A tree whose .gitattributes would take minutes to match', () => {
 
   test('is refused before anything is sent, and not tried again before it has changed', async () => {
     serve(packOfTree([['100644', '.gitattributes', lines.join('')], ...names.map((n) => file(n))]));
-    const limits = { maxAttributeSteps: 50_000_000, failureMemory: 3_600_000 };
     const { router, snapshotUrl } = await repository.startApp({
-      limits,
-      freshness: { maxAge: 0, checkInterval: 0 },
+      limits: { maxAttributeSteps: 50_000_000 },
+      freshness: { maxAge: 0, checkInterval: 0, negativeCacheTtl: 3_600_000 },
     });
     let generations = 0;
     listen(router.service, 'build started', () => generations++);

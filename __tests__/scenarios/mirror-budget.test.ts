@@ -57,7 +57,7 @@ async function fill(order: readonly string[]): Promise<void> {
 
 test('A start evicts the least recently used mirrors', async () => {
   await fill(['org/c', 'org/a', 'org/b']);
-  await (await start({ limits: { maxMirrorBytes: 2 * bytes } })).ready();
+  await (await start({ budgets: { maxMirrorBytes: 2 * bytes } })).ready();
   expect(await kept()).toEqual(['org/a', 'org/b']);
 });
 
@@ -67,13 +67,13 @@ test('A request for a stored snapshot counts as a use of its mirror, also at the
   await second.ready();
   await read(second, defaultSnapshot(id('org/c')));
   await second.close({ drain: true });
-  await (await start({ limits: { maxMirrorBytes: bytes } })).ready();
+  await (await start({ budgets: { maxMirrorBytes: bytes } })).ready();
   expect(await kept()).toEqual(['org/c']);
 });
 
 test('A clone beyond the budget evicts the least recently used mirror', async () => {
   await fill(['org/c', 'org/a']);
-  const service = await start({ limits: { maxMirrorBytes: 2 * bytes } });
+  const service = await start({ budgets: { maxMirrorBytes: 2 * bytes } });
   await service.ready();
   // The copied data directory has its snapshot.
   await service.delete(defaultSnapshot(id('org/b')));
@@ -85,7 +85,7 @@ test('A clone beyond the budget evicts the least recently used mirror', async ()
 });
 
 test('A mirror in use is evicted only after its use', async () => {
-  const service = await start({ limits: { maxMirrorBytes: 0 } });
+  const service = await start({ budgets: { maxMirrorBytes: 0 } });
   const gate = repository.upstream.gate('org/a', 20);
   const reading = read(service, defaultSnapshot(id('org/a')));
   await gate.reached;
@@ -97,7 +97,7 @@ test('A mirror in use is evicted only after its use', async () => {
 });
 
 test('With a budget of 0, each generation still has its mirror', async () => {
-  const service = await start({ limits: { maxMirrorBytes: 0 } });
+  const service = await start({ budgets: { maxMirrorBytes: 0 } });
   const all = NAMES.flatMap((name) =>
     [1, 2, 3].map((depth) => read(service, { ...defaultSnapshot(id(name)), depth })),
   );

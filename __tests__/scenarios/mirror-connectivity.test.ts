@@ -12,8 +12,7 @@ import { git, run } from '../support/run.js';
 import { buildSmall } from '../support/small-repositories.js';
 
 const OPTIONS = {
-  freshness: { mode: 'strict', maxAge: 0, checkInterval: 0 },
-  limits: { failureMemory: 0 },
+  freshness: { staleWhileRevalidate: 0, maxAge: 0, checkInterval: 0, negativeCacheTtl: 0 },
 } as const;
 /** More objects than are examined while a client waits. */
 const MANY = 5001;
@@ -87,8 +86,8 @@ describe('A large clone', () => {
   });
 
   test('that lacks an object is not cloned again while its failure is remembered', async () => {
-    const limits = { failureMemory: 60_000 };
-    const service = await repository.startService({ ...OPTIONS, limits });
+    const freshness = { ...OPTIONS.freshness, negativeCacheTtl: 60_000 };
+    const service = await repository.startService({ freshness });
     const lacking = history('blob');
     makeLarge(lacking.objects);
     serve(lacking);

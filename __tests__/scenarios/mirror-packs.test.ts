@@ -24,7 +24,7 @@ const { directory, defer } = cleanup(afterEach);
 const MINUTE = 60_000;
 /** The clone's 8 objects pass, and the fetch's; not both. */
 const TOO_FEW_OBJECTS = { maxObjects: 10 };
-const STRICT = { mode: 'strict', maxAge: 0, checkInterval: 0 } as const;
+const STRICT = { staleWhileRevalidate: 0, maxAge: 0, checkInterval: 0 } as const;
 
 let repository: FreshRepository;
 

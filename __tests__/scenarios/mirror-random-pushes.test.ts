@@ -36,7 +36,7 @@ test("After each of many random pushes, mirror and snapshot are as git's own", a
   await push(bare, { branch: 'other' });
   const failures: unknown[] = [];
   const start = (): SnapshotService => {
-    const started = repository.start({ freshness: { mode: 'strict', maxAge: 0 } });
+    const started = repository.start({ freshness: { staleWhileRevalidate: 0, maxAge: 0 } });
     for (const name of ['fetch failed', 'repack failed', 'mirrorCorrupted'] as const) {
       listen(started, name, ({ error }: { error: unknown }) => failures.push(error));
     }

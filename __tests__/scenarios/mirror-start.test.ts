@@ -35,7 +35,7 @@ beforeEach(async () => {
   clones = repository.upstream.uploadPacks(PATH);
 });
 
-const start = () => repository.startService({ dataDir, limits: { failureMemory: 0 } });
+const start = () => repository.startService({ dataDir, freshness: { negativeCacheTtl: 0 } });
 
 test('A mirror that cannot be read at the moment is left as it is, and others are served', async () => {
   const other = { ...id, path: 'org/other' };

@@ -146,7 +146,7 @@ test('A start removes the unfinished fetches of dead processes, and none of livi
 
 test('Files that a crash left do not keep a mirror from being used', async () => {
   await leaveOrphans();
-  const service = await start({ mode: 'strict', maxAge: 0 });
+  const service = await start({ staleWhileRevalidate: 0, maxAge: 0 });
   const broken = counter(service, 'mirrorCorrupted');
   const commit = await push(bare, { files: { 'more.txt': 'more\n' } });
   expect((await read(service, defaultSnapshot(id))).commit).toBe(commit);

@@ -18,7 +18,7 @@ import { pushAtRandom } from '../support/random-push.js';
 import { git } from '../support/run.js';
 import { buildSmall, push } from '../support/small-repositories.js';
 
-const STRICT = { mode: 'strict', maxAge: 0, checkInterval: 0 } as const;
+const STRICT = { staleWhileRevalidate: 0, maxAge: 0, checkInterval: 0 } as const;
 const ROUNDS = rounds(5, 50);
 
 const repository = ownRepository(buildSmall);

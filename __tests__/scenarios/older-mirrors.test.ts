@@ -20,10 +20,9 @@ import { buildSmall, push } from '../support/small-repositories.js';
 
 const repository = ownRepository(buildSmall);
 
-const MODES = ['stale-while-revalidate', 'strict'] as const;
-type Mode = (typeof MODES)[number];
+const STALE_FOR = [24 * 60 * 60_000, 0] as const;
 
-/** Two services for the tests of a mode, each of which has a repository of its own. */
+/** Two services for the tests of a value, each of which has a repository of its own. */
 interface Replicas {
   readonly store: MemoryStore;
   /** Has the older mirror. */
@@ -33,12 +32,11 @@ interface Replicas {
   readonly ahead: SnapshotService;
 }
 
-async function replicas(mode: Mode): Promise<Replicas> {
+async function replicas(staleWhileRevalidate: number): Promise<Replicas> {
   const store = new MemoryStore({ maxBytes: 1e8 });
   const options: Partial<SnapshotOptions> = {
     store,
-    freshness: { mode, maxAge: 0, checkInterval: 0 },
-    limits: { failureMemory: 0 },
+    freshness: { staleWhileRevalidate, maxAge: 0, checkInterval: 0, negativeCacheTtl: 0 },
   };
   const start = async (on: { readonly dataDir?: string } = {}) => {
     const { router, dataDir } = await repository.startSharedApp({ ...options, ...on });
@@ -101,11 +99,11 @@ async function expectServedOn(
   expect([generations(), deleted()]).toEqual([0, 0]);
 }
 
-describe.each(MODES)('With the upstream down, in mode %s,', (mode) => {
+describe.each(STALE_FOR)('With the upstream down and staleWhileRevalidate %d,', (stale) => {
   let scene: Replicas;
 
   beforeAll(async () => {
-    scene = await replicas(mode);
+    scene = await replicas(stale);
   });
 
   test.each([

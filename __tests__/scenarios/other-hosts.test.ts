@@ -20,7 +20,7 @@ import { cleanup } from '../support/temporary-directory.js';
 const { directory, defer } = cleanup(afterEach);
 const AT_ONCE = { maxAge: 0, checkInterval: 0 } as const;
 const NEVER = 0x7fff_ffff;
-const ONE = { concurrentClones: 1, concurrentFetches: 1, concurrentGenerations: 1 };
+const ONE = { clonesPerHost: 1, fetchesPerHost: 1, builds: 1 };
 const OTHER = 'other.test';
 const FIRST = { host: OTHER, path: 'a' };
 /** As many as may be checked at once in the background. */
@@ -37,7 +37,7 @@ const bareOf = (path: string) => join(repository.root, `${path}.git`);
 
 function start(options: Partial<SnapshotOptions>): SnapshotService {
   const host = { baseUrl: repository.upstream.url, allowPrivateAddresses: true };
-  return repository.start({ hosts: { [HOST]: host, [OTHER]: host }, limits: ONE, ...options });
+  return repository.start({ hosts: { [HOST]: host, [OTHER]: host }, concurrency: ONE, ...options });
 }
 
 /** Starts a service that has snapshots from both hosts. After that there are new commits, and one host hangs. */
@@ -82,7 +82,7 @@ describe('A host that hangs', () => {
   );
 
   test('keeps no client of another host waiting', async () => {
-    const options = { freshness: { ...AT_ONCE, mode: 'strict' } } as const;
+    const options = { freshness: { ...AT_ONCE, staleWhileRevalidate: 0 } } as const;
     const hanging = OTHERS.slice(0, 2);
     const service = await startWithHanging('hang-info-refs', options, hanging);
     const waiting = Promise.allSettled(hanging.map((id) => read(service, defaultSnapshot(id))));
@@ -105,8 +105,7 @@ describe('A host that hangs', () => {
 
   test('keeps no snapshot of another host from being renewed', async () => {
     // Without mirrors, a renewal clones first.
-    const limits = { ...ONE, maxMirrorBytes: 0 };
-    const options = { freshness: AT_ONCE, limits };
+    const options = { freshness: AT_ONCE, budgets: { maxMirrorBytes: 0 } };
     const service = await startWithHanging('hang-upload-pack', options, [FIRST]);
     await read(service, defaultSnapshot(FIRST));
     await startedAt('upload-pack', FIRST.path);
@@ -120,7 +119,7 @@ test('A renewal that a client waits for does not wait for renewals of other host
   const service = start({
     store,
     locks,
-    freshness: { mode: 'strict', maxAge: NEVER, checkInterval: 0 },
+    freshness: { staleWhileRevalidate: 0, maxAge: NEVER, checkInterval: 0 },
   });
   for (const id of [repository.id, FIRST]) await read(service, defaultSnapshot(id));
   const commit = await push(repository.bare);

@@ -27,11 +27,11 @@ test('Many requests at once make Node print no warning', async () => {
   expect([code, stderr]).toEqual([0, '']);
 });
 
-test('Beyond maxPending, misses are refused, and hits and requests for running builds are answered', async () => {
+test('Beyond maxPendingBuilds, misses are refused, and hits and requests for running builds are answered', async () => {
   const repository = await freshRepository({ directory, defer }, buildSmall, 'stored');
   const { upstream } = repository;
   for (const name of ['running', 'refused']) await repository.add(name);
-  const app = await repository.startApp({ limits: { maxPending: 1 } });
+  const app = await repository.startApp({ concurrency: { maxPendingBuilds: 1 } });
   const { service } = app.router;
   const at = (path: string) => ({ host: HOST, path });
   await buffer((await service.get(defaultSnapshot(at('stored')))).body);
@@ -54,11 +54,11 @@ test('Beyond maxPending, misses are refused, and hits and requests for running b
   expect((await fetch(app.snapshotUrl('refused'))).status).toBe(200);
 });
 
-test('Beyond maxPending, ensure-refs and bundles are refused, but not of a repository that is looked at already.', async () => {
+test('Beyond maxPendingBuilds, ensure-refs and bundles are refused, but not of a repository that is looked at already.', async () => {
   const repository = await freshRepository({ directory, defer }, buildSmall, 'running');
   const { upstream } = repository;
   await repository.add('refused');
-  const app = await repository.startApp({ limits: { maxPending: 1 } });
+  const app = await repository.startApp({ concurrency: { maxPendingBuilds: 1 } });
   const ask = (path: string) =>
     fetch(`${app.url}/git/${HOST}/${path}/ensure-refs`, {
       method: 'POST',

@@ -118,12 +118,27 @@ test('A refresh by hand builds at once', async () => {
   expect((await read(service, repository.snapshot)).commit).toBe(commit);
 });
 
-test('In strict mode each request gets what was pushed before it', async () => {
-  const service = start({ freshness: { mode: 'strict', maxAge: 0 } });
+test('Without stale answers each request gets what was pushed before it', async () => {
+  const service = start({ freshness: { staleWhileRevalidate: 0, maxAge: 0 } });
   for (let i = 0; i < 3; i++) {
     const commit = await push(repository.bare, { message: `push ${i}` });
     expect((await read(service, repository.snapshot)).commit).toBe(commit);
   }
+});
+
+test('A build waits no longer than half of staleWhileRevalidate', async () => {
+  const service = start({ freshness: { staleWhileRevalidate: 4 * MINUTE } });
+  await read(service, repository.snapshot);
+  const commit = await push(repository.bare);
+  await announce(service);
+  const generations = counter(service, 'build started', repository.id);
+  await read(service, repository.snapshot);
+  clock.tick(2 * MINUTE - 1000);
+  expect(generations()).toBe(0);
+  const isRenewed = renewed(service, repository.snapshot);
+  clock.tick(1000);
+  await isRenewed;
+  expect((await service.statStored(repository.snapshot))?.commit).toBe(commit);
 });
 
 test('Snapshots of a branch are built at once: no bundle bridges their gap', async () => {

@@ -125,7 +125,7 @@ test('HEAD, failed conditions and ranges are answered by the app', async () => {
 
 test('An outdated snapshot is renewed and sent by the app', async () => {
   const commit = await push(repository.bare);
-  app = await repository.startApp({ store, freshness: { mode: 'strict', maxAge: 0 } });
+  app = await repository.startApp({ store, freshness: { staleWhileRevalidate: 0, maxAge: 0 } });
   const response = await get();
   expect(response.status).toBe(200);
   expect(response.headers.get('x-cachew-snapshot-commit')).toBe(commit);

@@ -57,14 +57,16 @@ describe('refreshInterval', () => {
     await next(service, 'fetch done');
   });
 
-  test('drops repositories that no client has asked for in keepWarmFor', async () => {
-    const keepWarmFor = 60 * 60_000;
-    const service = await repository.startService({ freshness: { ...freshness, keepWarmFor } });
+  test('drops repositories that no client has asked for in stopRefreshingAfter', async () => {
+    const stopRefreshingAfter = 60 * 60_000;
+    const service = await repository.startService({
+      freshness: { ...freshness, stopRefreshingAfter },
+    });
     const forgotten = { ...repository.id, path: `${repository.path}-forgotten` };
     await buildSmall(join(repository.root, `${forgotten.path}.git`));
     await read(service, defaultSnapshot(forgotten));
     await next(service, 'fetch done', forgotten);
-    fakeDate(defer, keepWarmFor + 1);
+    fakeDate(defer, stopRefreshingAfter + 1);
     const refreshes = counter(service, 'fetch done', forgotten);
     await read(service, repository.snapshot);
     for (let i = 0; i < 5; i++) await next(service, 'fetch done', repository.id);
@@ -116,7 +118,7 @@ test.each([
 
 test('A branch that was deleted is reported as missing, even if the store fails to delete its snapshot', async () => {
   const store = new MemoryStore({ maxBytes: 1e9 });
-  const freshness = { mode: 'strict', maxAge: 0, checkInterval: 0 } as const;
+  const freshness = { staleWhileRevalidate: 0, maxAge: 0, checkInterval: 0 } as const;
   const service = await repository.startService({ store, freshness });
   const id = { ...repository.snapshot, ref: 'topic' };
   await push(repository.bare, { branch: 'topic' });
@@ -155,7 +157,7 @@ test('Renewals delay no request for another repository or the same one', async (
   for (const name of names) await buildSmall(join(repository.root, `${name}.git`));
   const service = await repository.startService({
     freshness: { maxAge: 0, checkInterval: 0 },
-    limits: { concurrentFetches: 1, concurrentClones: 1, concurrentGenerations: 1 },
+    concurrency: { fetchesPerHost: 1, clonesPerHost: 1, builds: 1 },
   });
   const ids = names.map((path) => ({ ...repository.id, path }));
   for (const id of ids) await read(service, defaultSnapshot(id));

@@ -15,7 +15,7 @@ const { directory, defer } = repository;
 
 const MINUTE = 60_000;
 const FRESHNESS = { maxAge: 60 * MINUTE, checkInterval: 0 } as const;
-const STRICT = { mode: 'strict', maxAge: 0 } as const;
+const STRICT = { staleWhileRevalidate: 0, maxAge: 0 } as const;
 /** Bytes of a part that a client asks for at a time. */
 const PART = 500;
 
@@ -157,7 +157,7 @@ test('A store that can not tell what was replaced goes on serving what is stored
   expect((await read(app.router.service, repository.snapshot)).source).toBe('store');
 });
 
-describe('With mode strict, ranges', () => {
+describe('Without stale answers, ranges', () => {
   test('of the stored revision ask the upstream nothing, and others do', async () => {
     const app = await repository.sharedApp({ freshness: STRICT });
     const { etag, part } = await begun(app);

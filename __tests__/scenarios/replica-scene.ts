@@ -23,7 +23,7 @@ export interface ReplicaScene {
   /** Replaces the stored snapshot. */
   storeInstead(change: (bytes: Buffer) => Buffer | Promise<Buffer>): Promise<void>;
   /** Another service, and the events of its clones of the test's repository from now on. */
-  replica(limits?: SnapshotOptions['limits']): Promise<Replica>;
+  replica(options?: Partial<SnapshotOptions>): Promise<Replica>;
   /** Starts one of the test's own. */
   ownReplica(options: Partial<SnapshotOptions>): Promise<Replica>;
   /** Reads an artifact that needs a mirror. */
@@ -43,9 +43,9 @@ export function replicaScene(repository: OwnRepository): ReplicaScene {
   const store = new MemoryStore({ maxBytes: 1e9 });
   const apps = new Map<string, Promise<HostApp>>();
 
-  const shared = (name: string, limits: SnapshotOptions['limits'] = {}): Promise<HostApp> => {
-    const key = `${name} ${JSON.stringify(limits)}`;
-    const app = apps.get(key) ?? repository.startSharedApp({ store, limits });
+  const shared = (name: string, options: Partial<SnapshotOptions> = {}): Promise<HostApp> => {
+    const key = `${name} ${JSON.stringify(options)}`;
+    const app = apps.get(key) ?? repository.startSharedApp({ store, ...options });
     apps.set(key, app);
     return app;
   };
@@ -76,7 +76,7 @@ export function replicaScene(repository: OwnRepository): ReplicaScene {
       const changed = await change(await buffer(opened.body));
       await store.put(key, Readable.from([changed]), { metadata });
     },
-    replica: async (limits) => watched(await shared('replica', limits)),
+    replica: async (options) => watched(await shared('replica', options)),
     ownReplica: async (options) => watched(await repository.startApp({ store, ...options })),
     variant: (service) => read(service, { ...repository.snapshot, depth: 1 }),
     async end() {

@@ -20,7 +20,7 @@ import { cleanup } from '../support/temporary-directory.js';
 
 const { directory, defer } = cleanup(afterEach);
 const AT_ONCE = { maxAge: 0, checkInterval: 0 } as const;
-const STRICT = { ...AT_ONCE, mode: 'strict' } as const;
+const STRICT = { ...AT_ONCE, staleWhileRevalidate: 0 } as const;
 const SECONDS = 1800;
 const OTHER = { host: HOST, path: 'org/other' };
 const ELSEWHERE = { host: 'other.test', path: 'org/elsewhere' };
@@ -74,7 +74,7 @@ test.each([429, 503] as const)(
   },
 );
 
-test('In strict mode, what is stored is served without a question before Retry-After', async () => {
+test('Without stale answers, what is stored is served without a question before Retry-After', async () => {
   const service = await start(STRICT, 503);
   const failures = counter(service, 'fetch failed');
   await read(service, repository.snapshot);

@@ -42,8 +42,8 @@ function stopTimers() {
   return clock;
 }
 
-const MODES = ['stale-while-revalidate', 'strict'] as const;
-type Mode = (typeof MODES)[number];
+const DAY = 24 * 60 * 60_000;
+const STALE_FOR = [DAY, 0] as const;
 
 interface Scene {
   readonly app: HostApp;
@@ -73,8 +73,7 @@ async function startBy(
     store,
     ...(dataDir !== undefined && { dataDir }),
     ...(locks !== undefined && { locks }),
-    freshness: { maxAge: 0, checkInterval: 0, ...freshness },
-    limits: { failureMemory: 0 },
+    freshness: { maxAge: 0, checkInterval: 0, ...freshness, negativeCacheTtl: 0 },
   });
   const hasMirror = () => existsSync(repository.mirrorIn(app.dataDir));
   return { app, service: app.router.service, store, dataDir: app.dataDir, hasMirror };
@@ -84,13 +83,13 @@ const sharedScenes = new Map<string, Promise<Scene>>();
 
 /** A service that tests share, and that goes on after them. The second one shares the first one's store. */
 function shared(
-  mode: Mode = 'stale-while-revalidate',
+  staleWhileRevalidate: number = DAY,
   which: 'first' | 'second' = 'first',
 ): Promise<Scene> {
-  const key = `${mode} ${which}`;
+  const key = `${staleWhileRevalidate} ${which}`;
   const begin = async () => {
-    const earlier = which === 'first' ? {} : { store: (await shared(mode)).store };
-    return await startBy(repository.startSharedApp, { mode }, earlier);
+    const earlier = which === 'first' ? {} : { store: (await shared(staleWhileRevalidate)).store };
+    return await startBy(repository.startSharedApp, { staleWhileRevalidate }, earlier);
   };
   const scene = sharedScenes.get(key) ?? begin();
   sharedScenes.set(key, scene);
@@ -131,13 +130,13 @@ async function expectFailure(service: SnapshotService): Promise<void> {
 const expectServed = async (service: SnapshotService) =>
   expect(await read(service, repository.snapshot)).toMatchObject({ source: 'store' });
 
-describe.each(MODES)('In mode %s, a repository', (mode) => {
+describe.each(STALE_FOR)('With staleWhileRevalidate %d, a repository', (stale) => {
   test.each([
     [401, 'UPSTREAM_NOT_FOUND'],
     [403, 'UPSTREAM_DENIED'],
     [404, 'UPSTREAM_NOT_FOUND'],
   ] as const)('that is answered %i for an hour is not served and deleted', async (code, text) => {
-    const { service, store, hasMirror } = await shared(mode);
+    const { service, store, hasMirror } = await shared(stale);
     for (const id of [repository.snapshot, { ...repository.snapshot, depth: 1 }])
       await read(service, id);
     answer(status(code));
@@ -165,7 +164,7 @@ describe.each(MODES)('In mode %s, a repository', (mode) => {
     ['hangs up', { kind: 'die', after: 10, on: 'info-refs' }],
     ['is no git', { kind: 'not-git' }],
   ])('whose upstream %s for a week is served on', async (_, fault) => {
-    const { service, hasMirror } = await shared(mode);
+    const { service, hasMirror } = await shared(stale);
     await read(service, repository.snapshot);
     answer(fault);
     for (let day = 0; day < 7; day++) {
@@ -182,7 +181,7 @@ describe.each(MODES)('In mode %s, a repository', (mode) => {
   ])(
     'whose refusals are interrupted by %s is served until they last an hour',
     async (_, between) => {
-      const { service } = await shared(mode);
+      const { service } = await shared(stale);
       await read(service, repository.snapshot);
       for (let i = 0; i < 3; i++) {
         answer(status(404));
@@ -204,7 +203,7 @@ describe.each(MODES)('In mode %s, a repository', (mode) => {
   );
 
   test('that is back is served again, and a single refusal later changes nothing', async () => {
-    const { service, store } = await shared(mode);
+    const { service, store } = await shared(stale);
     await read(service, repository.snapshot);
     answer(status(404));
     await expectFailure(service);
@@ -223,7 +222,7 @@ describe.each(MODES)('In mode %s, a repository', (mode) => {
     answer(status(404));
     await expectFailure(service);
     await expectServed(service);
-    const other = await start({ mode }, { store });
+    const other = await start({ staleWhileRevalidate: stale }, { store });
     await expectServed(other.service);
   });
 });
@@ -268,7 +267,7 @@ test.each([
   ['with', false],
   ['without', true],
 ])('The time goes on while a service is started anew, %s its mirror', async (_, isLost) => {
-  const first = await start({ mode: 'strict' });
+  const first = await start({ staleWhileRevalidate: 0 });
   await read(first.service, repository.snapshot);
   answer(status(404));
   await expectFailure(first.service);
@@ -277,7 +276,7 @@ test.each([
   await first.service.close({ drain: true });
   if (isLost) await rm(repository.mirrorIn(first.dataDir), { recursive: true });
   fakeDate(defer, 30 * MINUTE);
-  const { service } = await start({ mode: 'strict' }, first);
+  const { service } = await start({ staleWhileRevalidate: 0 }, first);
   await service.ready();
   await expect(read(service, repository.snapshot)).rejects.toMatchObject({
     code: 'UPSTREAM_NOT_FOUND',
@@ -297,7 +296,7 @@ test('What a service did not see for longer than that does not count', async () 
 });
 
 test('It is deleted everywhere, also if each of several services saw a part of the time', async () => {
-  const [one, two] = [await shared(), await shared('stale-while-revalidate', 'second')];
+  const [one, two] = [await shared(), await shared(DAY, 'second')];
   const { store } = one;
   await read(one.service, repository.snapshot);
   await read(two.service, { ...repository.snapshot, depth: 1 });
@@ -470,7 +469,7 @@ describe('The time of refusals', () => {
   }
 
   test('starts anew for all services when one of them has success', async () => {
-    const scenes = [await shared(), await shared('stale-while-revalidate', 'second')] as const;
+    const scenes = [await shared(), await shared(DAY, 'second')] as const;
     const [one, two] = scenes;
     const { store } = one;
     for (const { service } of scenes) {
@@ -513,7 +512,7 @@ describe('The time of refusals', () => {
   });
 
   test('is over for all services, whatever fails after that', async () => {
-    const [one, two] = [await shared(), await shared('stale-while-revalidate', 'second')];
+    const [one, two] = [await shared(), await shared(DAY, 'second')];
     await read(one.service, repository.snapshot);
     await read(two.service, { ...repository.snapshot, depth: 1 });
     await refuseAfter(0, one);
@@ -558,19 +557,22 @@ describe('The time of refusals', () => {
   });
 });
 
-test.each(MODES)('In mode %s, HEAD of it asks nothing, whatever its conditions', async (mode) => {
-  const { app, service } = await shared(mode);
-  const { etag } = await read(service, repository.snapshot);
-  answer(status(404));
-  await expectFailure(service);
-  fakeDate(defer, HOUR);
-  const asked = repository.upstream.infoRefs(repository.path);
-  for (const headers of [{}, { 'If-Match': etag }, { 'If-Match': '"another"' }]) {
-    const url = app.snapshotUrl(repository.path);
-    expect((await fetch(url, { method: 'HEAD', headers })).status).toBe(404);
-  }
-  expect(repository.upstream.infoRefs(repository.path)).toBe(asked);
-  const get = await fetch(app.snapshotUrl(repository.path), { headers: { 'If-Match': etag } });
-  expect(get.status).toBe(503);
-  expect(JSON.parse(await get.text()).code).toBe('UPSTREAM_NOT_FOUND');
-});
+test.each(STALE_FOR)(
+  'With staleWhileRevalidate %d, HEAD of it asks nothing, whatever its conditions',
+  async (stale) => {
+    const { app, service } = await shared(stale);
+    const { etag } = await read(service, repository.snapshot);
+    answer(status(404));
+    await expectFailure(service);
+    fakeDate(defer, HOUR);
+    const asked = repository.upstream.infoRefs(repository.path);
+    for (const headers of [{}, { 'If-Match': etag }, { 'If-Match': '"another"' }]) {
+      const url = app.snapshotUrl(repository.path);
+      expect((await fetch(url, { method: 'HEAD', headers })).status).toBe(404);
+    }
+    expect(repository.upstream.infoRefs(repository.path)).toBe(asked);
+    const get = await fetch(app.snapshotUrl(repository.path), { headers: { 'If-Match': etag } });
+    expect(get.status).toBe(503);
+    expect(JSON.parse(await get.text()).code).toBe('UPSTREAM_NOT_FOUND');
+  },
+);

@@ -321,7 +321,7 @@ describe('A commit that no branch or tag leads to', () => {
   });
 
   test('survives pushes, consolidation and pruning, in a mirror that git finds complete', async () => {
-    const app = await startApp({ freshness: { mode: 'strict', maxAge: 0 } });
+    const app = await startApp({ freshness: { staleWhileRevalidate: 0, maxAge: 0 } });
     const failures: unknown[] = [];
     const { service } = app.router;
     const consolidated = happened(service, 'repack done');
@@ -379,7 +379,7 @@ describe('A commit that no branch or tag leads to', () => {
   describe('in a repository that exceeds maxMirrorBytes', () => {
     const start = async () => {
       await allow();
-      return await startApp({ freshness: SELDOM, limits: { maxMirrorBytes: 0 } });
+      return await startApp({ freshness: SELDOM, budgets: { maxMirrorBytes: 0 } });
     };
 
     test('is served, and its stored snapshot stays', async () => {

@@ -36,7 +36,7 @@ beforeAll(async () => {
   await buildEmpty(at('empty'));
   await buildSmall(at('unborn'));
   await git(at('unborn'), 'symbolic-ref', 'HEAD', 'refs/heads/to-come');
-  app = await repository.sharedApp({ limits: { maxVariants: 1000 } });
+  app = await repository.sharedApp({ budgets: { maxVariants: 1000 } });
 });
 
 interface Selected {

@@ -79,7 +79,7 @@ describe('A snapshot that another replica stored', () => {
   });
 
   test('by ref or depth is served without a mirror until something is pushed', async () => {
-    const strict = { freshness: { mode: 'strict', maxAge: 0, checkInterval: 0 } } as const;
+    const strict = { freshness: { staleWhileRevalidate: 0, maxAge: 0, checkInterval: 0 } } as const;
     const [one, two] = [await replica(strict), await replica(strict)];
     const id = { ...repository.snapshot, depth: 1 };
     await read(one, id);

@@ -29,8 +29,8 @@ test('A stored snapshot that arrives slowly, but steadily, is used for a mirror'
   const repository = await freshRepository({ directory, defer });
   const store = new MemoryStore({ maxBytes: 1e9 });
   await read(repository.start({ store }), repository.snapshot);
-  const limits = { stallTimeout: STALL_TIMEOUT };
-  const service = repository.start({ store, limits, dataDir: await directory() });
+  const timeouts = { idleTimeout: STALL_TIMEOUT };
+  const service = repository.start({ store, timeouts, dataDir: await directory() });
   const cloned = next(service, 'clone done');
   const failures = counter(service, 'mirrorSeedFailed');
   await service.ready();

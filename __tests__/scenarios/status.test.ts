@@ -64,7 +64,7 @@ describe('The statistics of a service', () => {
   test('count what runs, and what waits', async () => {
     await repository.add('org/other');
     const other = { host: HOST, path: 'org/other' };
-    const service = repository.start({ limits: { concurrentClones: 1 } });
+    const service = repository.start({ concurrency: { clonesPerHost: 1 } });
     expect(service.stats()).toEqual({
       repositories: 0,
       mirrors: { count: 0, bytes: 0 },

@@ -25,7 +25,7 @@ import { cleanup } from '../support/temporary-directory.js';
 
 const { directory, defer } = cleanup(afterEach);
 const AT_ONCE = { maxAge: 0, checkInterval: 0 } as const;
-const GENERATION_TIMEOUT = 1_234_567;
+const BUILD_TIMEOUT = 1_234_567;
 const OTHER = { host: HOST, path: 'org/other' };
 
 let repository: FreshRepository;
@@ -53,9 +53,9 @@ function hang(store: SnapshotStore, path: string): Promise<void> {
 test('A renewal that the store takes for ever keeps no other of its host waiting', async () => {
   const bare = await repository.add(OTHER.path);
   const store = new MemoryStore({ maxBytes: 1e9 });
-  holdDeadlines(defer, GENERATION_TIMEOUT);
-  const limits = { generationTimeout: GENERATION_TIMEOUT };
-  const service = repository.start({ store, freshness: AT_ONCE, limits });
+  holdDeadlines(defer, BUILD_TIMEOUT);
+  const timeouts = { buildTimeout: BUILD_TIMEOUT };
+  const service = repository.start({ store, freshness: AT_ONCE, timeouts });
   for (const id of [repository.id, OTHER]) await read(service, defaultSnapshot(id));
   await push(repository.bare);
   const commit = await push(bare);
@@ -68,12 +68,12 @@ test('A renewal that the store takes for ever keeps no other of its host waiting
   expect((await read(service, defaultSnapshot(OTHER))).commit).toBe(commit);
 });
 
-test('What the store does not take within generationTimeout is given up, and the next one has its turn', async () => {
+test('What the store does not take within buildTimeout is given up, and the next one has its turn', async () => {
   await repository.add(OTHER.path);
   const store = new MemoryStore({ maxBytes: 1e9 });
-  const letPass = holdDeadlines(defer, GENERATION_TIMEOUT);
-  const limits = { generationTimeout: GENERATION_TIMEOUT, concurrentGenerations: 1 };
-  const service = repository.start({ store, limits });
+  const letPass = holdDeadlines(defer, BUILD_TIMEOUT);
+  const timeouts = { buildTimeout: BUILD_TIMEOUT };
+  const service = repository.start({ store, timeouts, concurrency: { builds: 1 } });
   const hangs = hang(store, repository.path);
   const failed = next(service, 'store failed');
   const { bytes } = await readAtOnce(service, repository.snapshot);

@@ -249,8 +249,8 @@ class Stress {
   }
 }
 
-const strict = { mode: 'strict', maxAge: 0 } as const;
-const lenient = { mode: 'stale-while-revalidate', maxAge: 0, checkInterval: 100 } as const;
+const strict = { staleWhileRevalidate: 0, maxAge: 0 } as const;
+const lenient = { maxAge: 0, checkInterval: 100 } as const;
 
 test.each<[string, Partial<SnapshotOptions>, number]>([
   ['always fresh and from files', { freshness: strict }, SEED],
@@ -266,7 +266,7 @@ test.each<[string, Partial<SnapshotOptions>, number]>([
   const app = await startHostApp({
     dataDir,
     upstreamUrl,
-    limits: {
+    budgets: {
       ...('store' in options ? {} : { maxStoreBytes: 2 * MIB }),
       maxMirrorBytes: MIB,
       maxVariants: 4,

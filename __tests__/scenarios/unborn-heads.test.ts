@@ -100,8 +100,11 @@ describe('A HEAD without commits of an upstream', () => {
   ] as const)('fails the request when that %s', async (_, offered, refs, code) => {
     const upstreamUrl = await serveEmpty(offered, refs);
     // The upstream is silent, or talks, for ever: only one of these can end the request.
-    const limits = code === 'LIMIT_EXCEEDED' ? { maxRefsBytes: 1 << 20 } : { refsTimeout: 500 };
-    const app = await startApp({ upstreamUrl, limits });
+    const limits =
+      code === 'LIMIT_EXCEEDED'
+        ? { limits: { maxRefsBytes: 1 << 20 } }
+        : { timeouts: { refsTimeout: 500 } };
+    const app = await startApp({ upstreamUrl, ...limits });
     await expectProblem(app.snapshotUrl(repository.path), code);
   });
 });

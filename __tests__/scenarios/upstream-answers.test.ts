@@ -19,7 +19,7 @@ import { expectProblem, expectServed } from '../support/problem.js';
 import { git } from '../support/run.js';
 import { buildSmall } from '../support/small-repositories.js';
 
-type LimitOptions = NonNullable<SnapshotOptions['limits']>;
+type Limits = Pick<SnapshotOptions, 'limits' | 'timeouts'>;
 
 /** An hour, in milliseconds. The tests end the deadlines themselves. */
 const DEADLINE = 3_600_000;
@@ -107,7 +107,7 @@ test('An upstream whose messages do not end keeps only its own clone busy', asyn
   });
   const upstreamUrl = await listen(server, defer);
   const passDeadline = holdDeadlines(defer, DEADLINE);
-  const app = await startApp({ upstreamUrl, limits: { cloneTimeout: DEADLINE } });
+  const app = await startApp({ upstreamUrl, timeouts: { fetchTimeout: DEADLINE } });
   const startedAt = performance.now();
   let heard = 0;
   const hearSome = async () => {
@@ -140,19 +140,19 @@ describe('A repository that is not supported', () => {
 });
 
 describe('A repository over a limit', () => {
-  test.each<[LimitOptions, cloned: boolean]>([
-    [{ maxPackBytes: NOISE_BYTES }, false],
-    [{ maxObjects: 10 }, false],
-    [{ maxObjectBytes: NOISE_BYTES - 1 }, false],
-    [{ maxFiles: 3 }, true],
-    [{ maxPathBytes: PATH_BYTES - 1 }, true],
-    [{ maxCheckoutBytes: NOISE_BYTES }, true],
-    [{ generationTimeout: DEADLINE }, true],
+  test.each<[Limits, cloned: boolean]>([
+    [{ limits: { maxPackBytes: NOISE_BYTES } }, false],
+    [{ limits: { maxObjects: 10 } }, false],
+    [{ limits: { maxObjectBytes: NOISE_BYTES - 1 } }, false],
+    [{ limits: { maxFiles: 3 } }, true],
+    [{ limits: { maxPathBytes: PATH_BYTES - 1 } }, true],
+    [{ limits: { maxCheckoutBytes: NOISE_BYTES } }, true],
+    [{ timeouts: { buildTimeout: DEADLINE } }, true],
   ])('fails the request, and is not asked for again at once: %j', async (limits, cloned) => {
     const { upstream, path, id } = repository;
-    const app = await startApp({ limits: { failureMemory: DEADLINE, ...limits } });
+    const app = await startApp({ freshness: { negativeCacheTtl: DEADLINE }, ...limits });
     const { service } = app.router;
-    if (limits.generationTimeout !== undefined) {
+    if (limits.timeouts !== undefined) {
       listenOnce(service, 'build started', () => passDeadlines(defer, DEADLINE));
     }
     const url = app.snapshotUrl(path);

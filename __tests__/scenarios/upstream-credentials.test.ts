@@ -79,7 +79,7 @@ describe('An upstream that wants credentials', () => {
         asked.push(previousDenied);
         return given;
       },
-      { limits: { failureMemory: 0 } },
+      { freshness: { negativeCacheTtl: 0 } },
     );
     const { service } = app.router;
     const refused = expect.objectContaining({ code: 'UPSTREAM_DENIED' });
@@ -123,7 +123,7 @@ describe('An upstream that wants credentials', () => {
         called.resolve();
         return new Promise<never>(() => {});
       },
-      { limits: { cloneTimeout: DEADLINE } },
+      { timeouts: { fetchTimeout: DEADLINE } },
     );
     const passDeadline = holdDeadlines(defer, DEADLINE);
     await Promise.all([

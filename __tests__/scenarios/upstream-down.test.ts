@@ -8,6 +8,7 @@ import { defaultSnapshot } from '../../lib/artifact/id.js';
 import type { SnapshotService } from '../../lib/index.js';
 import { damagePack } from '../support/damage-pack.js';
 import { holdDeadlines } from '../support/deadlines.js';
+import { fakeDate } from '../support/fake-date.js';
 import type { Fault } from '../support/faults.js';
 import { counter, next, read } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
@@ -21,12 +22,12 @@ import { git } from '../support/run.js';
 import { buildSmall, push } from '../support/small-repositories.js';
 
 const AT_ONCE = { maxAge: 0, checkInterval: 0 } as const;
-const STRICT = { ...AT_ONCE, mode: 'strict' } as const;
-const PLAIN = { failureMemory: 0 } as const;
+const STRICT = { ...AT_ONCE, staleWhileRevalidate: 0 } as const;
+const PLAIN = { negativeCacheTtl: 0 } as const;
 
 /** An hour, in milliseconds. The tests end the deadlines themselves. */
 const DEADLINE = 3_600_000;
-const LIMITS = { ...PLAIN, cloneTimeout: DEADLINE } as const;
+const LIMITS = { timeouts: { fetchTimeout: DEADLINE } } as const;
 
 const repository = ownRepository(buildSmall);
 const { directory, defer } = repository;
@@ -91,7 +92,7 @@ describe('An upstream that', () => {
 
   /** A service that these tests share, with a snapshot of the test's repository. */
   async function startFresh(freshness: typeof AT_ONCE | typeof STRICT) {
-    const app = await repository.sharedApp({ freshness, limits: LIMITS });
+    const app = await repository.sharedApp({ freshness: { ...PLAIN, ...freshness }, ...LIMITS });
     apps.add(app);
     const { service } = app.router;
     const old = await read(service, repository.snapshot);
@@ -105,7 +106,7 @@ describe('An upstream that', () => {
   test.each(FAILURES)(
     '$what does not keep stored snapshots from being served',
     async ({ fault, code, hangs }) => {
-      // The mode makes no difference after a failed check: each mode has half of the cases.
+      // Whether stale answers are allowed makes no difference after a failed check: each has half of the cases.
       const { service, old, mirror } = await startFresh(code === unreachable ? AT_ONCE : STRICT);
       const { upstream, path, id, bare } = repository;
       const status = async () => {
@@ -184,7 +185,7 @@ test.each([
     await push(repository.bare);
     upstream.fault(path, fault);
     upstream.once(started, holdDeadlines(defer, DEADLINE));
-    const service = await start({ dataDir, freshness: STRICT, limits: LIMITS });
+    const service = await start({ dataDir, freshness: { ...PLAIN, ...STRICT }, ...LIMITS });
     await service.ready();
     const failed = next(service, 'fetch failed');
     expect(await read(service, defaultSnapshot(id))).toEqual({ ...old, source: 'store' });
@@ -195,7 +196,7 @@ test.each([
 );
 
 test('A tree that git refuses to check out is not served, and does not end the service', async () => {
-  const service = await start({ freshness: AT_ONCE, limits: PLAIN });
+  const service = await start({ freshness: { ...PLAIN, ...AT_ONCE } });
   const old = await read(service, repository.snapshot);
   const { pack, refs } = packOfTree([['100644', '.git', 'x']]);
   repository.upstream.fault(repository.path, { kind: 'replace-pack', pack, refs });
@@ -223,7 +224,7 @@ test('A service that closes during a fetch leaves nothing behind', async () => {
 
 test('A mirror that turns out to be damaged at a refresh is cloned anew', async () => {
   const dataDir = await directory();
-  const service = await start({ dataDir, freshness: STRICT, limits: PLAIN });
+  const service = await start({ dataDir, freshness: { ...PLAIN, ...STRICT } });
   await read(service, repository.snapshot);
   await damagePack(dataDir);
   const broken = counter(service, 'mirrorCorrupted');
@@ -235,7 +236,7 @@ test('A mirror that turns out to be damaged at a refresh is cloned anew', async 
 
 test('A mirror that cannot be opened is cloned anew, and no request fails', async () => {
   const dataDir = await directory();
-  const service = await start({ dataDir, limits: PLAIN });
+  const service = await start({ dataDir, freshness: PLAIN });
   const old = await read(service, repository.snapshot);
   await service.delete(repository.snapshot);
   const packs = join(await onlyMirror(dataDir), 'objects/pack');
@@ -244,4 +245,48 @@ test('A mirror that cannot be opened is cloned anew, and no request fails', asyn
   const failed = counter(service, 'build failed');
   expect(await read(service, repository.snapshot)).toEqual(old);
   expect([broken(), failed()]).toEqual([1, 0]);
+});
+
+describe('While the upstream is down and staleIfError is over', () => {
+  const HOUR = 60 * 60_000;
+  const freshness = { ...PLAIN, staleWhileRevalidate: 0, staleIfError: HOUR };
+  const failure = { code: 'UPSTREAM_UNREACHABLE' };
+  let service: SnapshotService;
+
+  beforeEach(async () => {
+    service = await start({ freshness });
+    await read(service, repository.snapshot);
+    repository.upstream.fault(repository.path, { kind: 'status', status: 500 });
+  });
+
+  test('clients get the failure of the check until the upstream answers', async () => {
+    const old = await service.statStored(repository.snapshot);
+    fakeDate(defer, HOUR);
+    expect((await read(service, repository.snapshot)).etag).toBe(old?.etag);
+    fakeDate(defer, HOUR);
+    for (let i = 0; i < 2; i++) {
+      await expect(read(service, repository.snapshot)).rejects.toMatchObject(failure);
+      await expect(
+        service.statStored(repository.snapshot, { revalidate: true }),
+      ).rejects.toMatchObject(failure);
+    }
+    repository.upstream.heal(repository.path);
+    fakeDate(defer, HOUR);
+    expect((await read(service, repository.snapshot)).etag).toBe(old?.etag);
+  });
+
+  test('nothing is built from an old mirror', async () => {
+    await service.delete(repository.snapshot);
+    fakeDate(defer, 2 * HOUR);
+    await expect(read(service, repository.snapshot)).rejects.toMatchObject(failure);
+  });
+
+  test('a snapshot by commit and depth is served', async () => {
+    repository.upstream.heal(repository.path);
+    const fixed = { ...repository.snapshot, ref: await repository.head(), depth: 1 };
+    const { etag } = await read(service, fixed);
+    repository.upstream.fault(repository.path, { kind: 'status', status: 500 });
+    fakeDate(defer, 5 * HOUR);
+    expect((await read(service, fixed)).etag).toBe(etag);
+  });
 });

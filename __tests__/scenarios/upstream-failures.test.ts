@@ -23,7 +23,11 @@ import type { UpstreamRequest } from '../support/upstream-request.js';
 const HOUR = 3_600_000;
 /** The deadline of each clone and refresh, in milliseconds. The tests end it themselves. */
 const DEADLINE = 2 * HOUR;
-const LIMITS = { failureMemory: HOUR, cloneTimeout: DEADLINE, maxRefsBytes: 1 << 20 };
+const LIMITS = {
+  freshness: { negativeCacheTtl: HOUR },
+  timeouts: { fetchTimeout: DEADLINE },
+  limits: { maxRefsBytes: 1 << 20 },
+};
 /** A repository whose upstream works. */
 const HEALTHY = { host: HOST, path: 'org/healthy' };
 
@@ -38,7 +42,7 @@ let threads: number;
 beforeAll(async () => {
   threads = await threadCount();
   await buildNoisy(join(repository.root, `${HEALTHY.path}.git`));
-  app = await repository.sharedApp({ limits: LIMITS });
+  app = await repository.sharedApp(LIMITS);
   await expectServed(app.snapshotUrl(HEALTHY.path));
 });
 
@@ -183,7 +187,7 @@ test('An upstream that stalls within the pack fails the request, and leaves noth
   const before = await threadCount();
   // The upstream is silent for ever, so that only this limit can end the request.
   upstream.fault(path, { kind: 'stall', after: MIDDLE_OF_NOISE });
-  const own = await startApp({ limits: { ...LIMITS, stallTimeout: 300 } });
+  const own = await startApp({ ...LIMITS, timeouts: { ...LIMITS.timeouts, idleTimeout: 300 } });
   await expectProblem(own.snapshotUrl(path), 'UPSTREAM_TIMEOUT');
   await expectRemembered(own, 'UPSTREAM_TIMEOUT');
   expect(await mirrorNames(own.dataDir)).toEqual([]);
@@ -197,7 +201,10 @@ test('A clone that gets further may take longer than the limit, and one that doe
   const noise = (name: string) => ({ [name]: seededBytes(name, 3 << 20) });
   await push(bare, { files: noise('first.bin') });
   const passFirst = holdDeadlines(defer, DEADLINE, 1);
-  const own = await startApp({ limits: { failureMemory: 0, cloneTimeout: DEADLINE } });
+  const own = await startApp({
+    freshness: { negativeCacheTtl: 0 },
+    timeouts: { fetchTimeout: DEADLINE },
+  });
   const hasBegun = async () => {
     for await (const { progress } of happenings(own.router.service, 'jobProgress')) {
       if (progress.kind === 'pack') return;
@@ -225,7 +232,10 @@ test('A clone that gets further may take longer than the limit, and one that doe
 test('An upstream that recovers is cloned by the next request', async () => {
   const { upstream, path } = repository;
   const passDeadline = holdDeadlines(defer, DEADLINE);
-  const own = await startApp({ limits: { failureMemory: 0, cloneTimeout: DEADLINE } });
+  const own = await startApp({
+    freshness: { negativeCacheTtl: 0 },
+    timeouts: { fetchTimeout: DEADLINE },
+  });
   const url = own.snapshotUrl(path);
   const failures: [SnapshotErrorCode, Fault][] = [
     ['UPSTREAM_UNREACHABLE', { kind: 'status', status: 500 }],
@@ -251,7 +261,7 @@ test('An upstream that recovers is cloned by the next request', async () => {
 test('An upstream is asked again after Retry-After, and not before', async () => {
   const { upstream, path } = repository;
   const takeBack = upstream.fault(path, { kind: 'status', status: 500 });
-  const own = await startApp({ limits: { failureMemory: HOUR - 900 } });
+  const own = await startApp({ freshness: { negativeCacheTtl: HOUR - 900 } });
   const url = own.snapshotUrl(path);
   const seconds = await expectProblem(url, 'UPSTREAM_UNREACHABLE');
   expect(seconds * 1000).toBe(HOUR);

@@ -41,13 +41,13 @@ const countLeft: RequestHandler = (_req, res, goOn) => {
 };
 
 /** An app that builds one artifact at a time and has mirrors of both repositories, but stores no snapshot. */
-async function start(limits: SnapshotOptions['limits'] = {}) {
+async function start(concurrency: SnapshotOptions['concurrency'] = {}) {
   const store = new MemoryStore({ maxBytes: 1e9 });
   const app = await repository.startApp({
     app: express().use(countLeft),
     store,
     freshness: SELDOM,
-    limits: { concurrentGenerations: 1, ...limits },
+    concurrency: { builds: 1, ...concurrency },
   });
   const { service } = app.router;
   for (const id of [repository.id, OTHER]) {
@@ -58,8 +58,8 @@ async function start(limits: SnapshotOptions['limits'] = {}) {
 }
 
 /** The same, which is busy with a snapshot of some other ref until it is let go on. */
-async function startBusy(limits: SnapshotOptions['limits'] = {}) {
-  const started = await start(limits);
+async function startBusy(concurrency: SnapshotOptions['concurrency'] = {}) {
+  const started = await start(concurrency);
   const goOn = holdWrites(started.store);
   defer(goOn);
   await readAtOnce(started.service, { ...repository.snapshot, ref: 'main', depth: 1 });

@@ -22,7 +22,7 @@ import { buildTangledHistory } from '../support/tangled-history.js';
  * mirror.
  */
 
-const STRICT = { mode: 'strict', maxAge: 0 } as const;
+const STRICT = { staleWhileRevalidate: 0, maxAge: 0 } as const;
 /** The upstream is not asked again while a test runs. */
 const SELDOM = { maxAge: 3_600_000 } as const;
 
@@ -123,7 +123,7 @@ describe('A snapshot by ref or depth', () => {
 
 describe('Of the snapshots by ref or depth', () => {
   test('the least recently used are evicted first, and the default snapshot never is', async () => {
-    const app = await sharedApp({ freshness: SELDOM, limits: { maxVariants: 2 } });
+    const app = await sharedApp({ freshness: SELDOM, budgets: { maxVariants: 2 } });
     const [a, b, c, d] = ['?depth=1', '?depth=2', '?ref=v1', '?ref=v1&depth=1'] as const;
     const all = ['', a, b, c, d];
     for (const query of ['', a, b, a]) {
@@ -139,7 +139,7 @@ describe('Of the snapshots by ref or depth', () => {
   });
 
   test('none is stored if maxVariants is 0, and each is served completely', async () => {
-    const app = await sharedApp({ freshness: SELDOM, limits: { maxVariants: 0 } });
+    const app = await sharedApp({ freshness: SELDOM, budgets: { maxVariants: 0 } });
     const [first, second] = [await get(app, '?depth=1'), await get(app, '?depth=1')];
     expect(second).toEqual(first);
     const headers = { range: 'bytes=0-9' };
@@ -171,7 +171,7 @@ describe('Of the snapshots by ref or depth', () => {
   });
 
   test('each repository may have maxVariants', async () => {
-    const app = await sharedApp({ freshness: SELDOM, limits: { maxVariants: 1 } });
+    const app = await sharedApp({ freshness: SELDOM, budgets: { maxVariants: 1 } });
     await get(app, '?depth=1');
     const other = `${repository.path}-other`;
     await cp(repository.bare, join(repository.root, `${other}.git`), { recursive: true });

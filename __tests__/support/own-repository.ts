@@ -38,7 +38,7 @@ export interface OwnRepository extends Cleanup {
   mirrorIn(dataDir: string): string;
 }
 
-type SharedOptions = Pick<SnapshotOptions, 'freshness' | 'limits'>;
+type SharedOptions = Pick<SnapshotOptions, 'freshness' | 'timeouts' | 'limits' | 'budgets'>;
 
 /**
  * Registers hooks that set up the upstream and the repositories.

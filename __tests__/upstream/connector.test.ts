@@ -217,7 +217,7 @@ P5rKurxjwJd14YNEwWJq4O4=
         upstreamUrl: ${JSON.stringify(url)},
         hosts: new Map([[${JSON.stringify(new URL(url).host)}, { allowPrivateAddresses: true }]]),
         userAgent: 'git/2.0 (test)',
-        limits: { connectTimeout: 600_000, maxRefsBytes: 1024 },
+        timeouts: { connectTimeout: 600_000 }, limits: { maxRefsBytes: 1024 },
       };
       const lookup = (hostname, options, callback) => {
         callback(null, [{ address: '127.0.0.1', family: 4 }]);

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo, LookupFunction, Server, Socket } from 'node:net';
 import { inspect } from 'node:util';
 import type { GitHttpResponse } from 'isomorphic-git';
-import { parseOptions } from '../../lib/config/options.js';
+import { parseOptions, workLimits } from '../../lib/config/options.js';
 import { createHttpClient, type UpstreamClient } from '../../lib/upstream/http-client.js';
 import type { UpstreamTask } from '../../lib/upstream/task.js';
 import type { Cleanup } from '../support/temporary-directory.js';
@@ -112,7 +112,7 @@ export function clientOf(
     lookup,
   }: ClientOptions = {},
 ): UpstreamClient {
-  const { limits } = parseOptions({ dataDir: 'unused', hosts: [] });
+  const config = parseOptions({ dataDir: 'unused', hosts: [] });
   const task: UpstreamTask = {
     repository: { host: 'git.test', path: 'org/repo' },
     upstreamUrl,
@@ -123,7 +123,8 @@ export function clientOf(
     ]),
     authorization,
     userAgent: 'git/2.0 (test)',
-    limits: { ...limits, connectTimeout, maxRefsBytes },
+    timeouts: { ...config.timeouts, connectTimeout },
+    limits: { ...workLimits(config), maxRefsBytes },
   };
   const client = createHttpClient(task, signal, lookup);
   defer(() => client.close());

@@ -1,8 +1,8 @@
-import { parseOptions } from '../../lib/config/options.js';
+import { parseOptions, workLimits } from '../../lib/config/options.js';
 import type { SnapshotTask } from '../../lib/writer/write-snapshot.js';
 import { revisionOf } from '../support/revision.js';
 
-export const { limits } = parseOptions({ dataDir: '/unused', hosts: ['git.test'] });
+export const limits = workLimits(parseOptions({ dataDir: '/unused', hosts: ['git.test'] }));
 
 /**
  * Orders a snapshot of HEAD.

@@ -22,7 +22,7 @@ const snapshots = createSnapshotRouter({
       credentials: () => ({ username: 'x-access-token', password: GITHUB_TOKEN }),
       ...(GITHUB_BASE_URL !== undefined && {
         baseUrl: GITHUB_BASE_URL,
-        publicUrl: 'https://github.com',
+        originUrl: 'https://github.com',
         allowPrivateAddresses: true,
       }),
     },

@@ -12,7 +12,7 @@ const snapshots = createSnapshotRouter({
         ? {}
         : {
             baseUrl: GITHUB_BASE_URL,
-            publicUrl: 'https://github.com',
+            originUrl: 'https://github.com',
             allowPrivateAddresses: true,
           },
   },

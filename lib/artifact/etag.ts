@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { hostConfig, originUrl } from '../config/hosts.js';
-import type { SnapshotConfig } from '../config/options.js';
+import type { ServiceConfig } from '../config/options.js';
 import { hashLines } from '../git/hash-lines.js';
 import type { Head, Ref } from '../git/refs.js';
 import { type ArtifactId, isByCommit } from './id.js';
@@ -28,7 +28,7 @@ export interface SnapshotInputs {
  * Identifies everything, except the repository, that determines the bytes of a snapshot: this
  * library's format, and options. An artifact stored in another format is built again.
  */
-export function formatOf(config: SnapshotConfig, id: ArtifactId): string {
+export function formatOf(config: ServiceConfig, id: ArtifactId): string {
   const { compressionLevel, trustFileTimes } = config.snapshot;
   const origin = originUrl(config, id.repository);
   const inputs = [SNAPSHOT_FORMAT, origin, compressionLevel, trustFileTimes];
@@ -37,7 +37,7 @@ export function formatOf(config: SnapshotConfig, id: ArtifactId): string {
 }
 
 /** Whether the artifact may be served only if its commit is reachable from a branch or tag. */
-export function isOnlyReachable(config: SnapshotConfig, id: ArtifactId): boolean {
+export function isOnlyReachable(config: ServiceConfig, id: ArtifactId): boolean {
   return isByCommit(id) && hostConfig(config, id.repository).onlyReachableCommits;
 }
 

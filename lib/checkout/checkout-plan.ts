@@ -1,4 +1,4 @@
-import type { Limits } from '../config/options.js';
+import type { WorkLimits } from '../config/options.js';
 import { limitExceeded } from '../errors.js';
 import { MAX_NAME_BYTES, MAX_PATH_BYTES, verifyPath } from '../git/path-safety.js';
 import { parseTree, type TreeEntry } from '../git/tree.js';
@@ -22,7 +22,7 @@ import { readTree, walkCheckout } from './tree-walk.js';
  * checkout fails; `UPSTREAM_INVALID` for missing objects and malformed trees; `LIMIT_EXCEEDED`, for
  * `maxCheckoutBytes` only if the blobs that are not deltas exceed it already.
  */
-export function planCheckout(reader: ObjectReader, root: string, limits: Limits): CheckoutPlan {
+export function planCheckout(reader: ObjectReader, root: string, limits: WorkLimits): CheckoutPlan {
   const planner = new Planner(reader, limits);
   const { files } = planner.plan('', root);
   const { trees, blobs } = planner;
@@ -41,7 +41,7 @@ export function planCheckout(reader: ObjectReader, root: string, limits: Limits)
 }
 
 /** @throws SnapshotError `LIMIT_EXCEEDED` */
-export function checkSize(checkoutBytes: number, { maxCheckoutBytes }: Limits): void {
+export function checkSize(checkoutBytes: number, { maxCheckoutBytes }: WorkLimits): void {
   if (checkoutBytes > maxCheckoutBytes) {
     throw limitExceeded('maxCheckoutBytes', 'the checkout is larger than maxCheckoutBytes');
   }
@@ -52,13 +52,13 @@ class Planner {
   readonly blobs = new NumberList();
   hasAttributes = false;
   readonly #reader: ObjectReader;
-  readonly #limits: Limits;
+  readonly #limits: WorkLimits;
   /** Sums over all entries so far, at each place where they appear. */
   #entries = 0;
   #pathBytes = 0;
   #fileBytes = 0;
 
-  constructor(reader: ObjectReader, limits: Limits) {
+  constructor(reader: ObjectReader, limits: WorkLimits) {
     this.#reader = reader;
     this.#limits = limits;
   }

@@ -5,9 +5,9 @@ import {
   type RepositoryId,
   repositoryKey,
 } from '../repository.js';
-import type { HostConfig, SnapshotConfig } from './options.js';
+import type { HostConfig, ServiceConfig } from './options.js';
 
-export type AllowList = Pick<SnapshotConfig, 'hosts'>;
+export type AllowList = Pick<ServiceConfig, 'hosts'>;
 
 /** WHATWG URL's "ends in a number": such a host is an IPv4 address (`127.1`, `0x7f000001`). */
 const ENDS_IN_NUMBER = /(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$/;
@@ -68,13 +68,13 @@ export function upstreamUrl(config: AllowList, repository: RepositoryId): string
  * @throws SnapshotError as `hostConfig`
  */
 export function originUrl(config: AllowList, repository: RepositoryId): string {
-  const { publicUrl, baseUrl } = hostConfig(config, repository);
-  return join(publicUrl ?? baseUrl ?? `https://${repository.host}`, repository.path);
+  const { originUrl: own, baseUrl } = hostConfig(config, repository);
+  return join(own ?? baseUrl ?? `https://${repository.host}`, repository.path);
 }
 
 /**
  * The repository that a git host means by a URL for cloning or browsing, with or without `.git`, a
- * trailing slash and credentials. The URL must begin with the `publicUrl` or `baseUrl` of a host of
+ * trailing slash and credentials. The URL must begin with the `originUrl` or `baseUrl` of a host of
  * the allow-list, or with `https://{host}`. The longest match decides, then the first. `http` and
  * `https` count as equal: a host behind a proxy often does not know its clients' scheme.
  * `undefined`: no host matches.
@@ -84,8 +84,8 @@ export function repositoryAt(allowList: AllowList, url: string): RepositoryId | 
   if (target === undefined) return undefined;
   let longest = '';
   let address: string | undefined;
-  for (const [host, { publicUrl, baseUrl }] of Object.entries(allowList.hosts)) {
-    for (const base of [publicUrl, baseUrl, `https://${host}`]) {
+  for (const [host, { originUrl, baseUrl }] of Object.entries(allowList.hosts)) {
+    for (const base of [originUrl, baseUrl, `https://${host}`]) {
       const prefix = base && httpUrl(base);
       if (!prefix || prefix.length <= longest.length || !target.startsWith(prefix)) continue;
       longest = prefix;

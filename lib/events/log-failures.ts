@@ -1,4 +1,4 @@
-import type { Logger } from '../config/options.js';
+import type { Logger } from '../config/logger.js';
 import { SnapshotError } from '../errors.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { SnapshotEventSource } from './emitter.js';

@@ -3,7 +3,7 @@ import { TLSSocket } from 'node:tls';
 import { callHost } from '../call-host.js';
 import { ERRORS, type SnapshotError, type SnapshotErrorCode } from '../errors.js';
 
-/** Seconds of `Retry-After` if an error has none: the default of `failureMemory`. */
+/** Seconds of `Retry-After` if an error has none: the default of `negativeCacheTtl`. */
 const DEFAULT_RETRY_AFTER = 30;
 
 /** The HTTP status of an error code. */

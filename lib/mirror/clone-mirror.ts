@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { unlessAborted } from '../async/abort.js';
 import type { FailureCache } from '../async/failure-cache.js';
 import { retry } from '../async/retry.js';
-import type { Limits } from '../config/options.js';
+import type { WorkLimits } from '../config/options.js';
 import { deserializeError, hasCode, SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEmitter } from '../events/emitter.js';
 import { Job } from '../events/job.js';
@@ -40,7 +40,9 @@ export interface CloneParts {
   /** A repository whose clone failed is not cloned again for a while. */
   readonly failures: FailureCache;
   readonly snapshots: StoredSnapshots;
-  readonly limits: Limits;
+  readonly limits: WorkLimits;
+  /** Milliseconds that the store may send no bytes of a snapshot. */
+  readonly idleTimeout: number;
 }
 
 /**
@@ -92,14 +94,14 @@ export async function clone(
 
 /** Copies the stored snapshot to a file; `undefined` when there is none or the copy fails. */
 async function copySnapshot(
-  { snapshots, limits, events }: CloneParts,
+  { snapshots, idleTimeout, events }: CloneParts,
   repository: RepositoryId,
   path: string,
   signal: AbortSignal,
 ): Promise<StoredSnapshot | undefined> {
   try {
     const snapshot = await unlessAborted(snapshots.open(repository, signal), signal);
-    if (snapshot !== undefined) await writeBody(snapshot.body, path, limits.stallTimeout, signal);
+    if (snapshot !== undefined) await writeBody(snapshot.body, path, idleTimeout, signal);
     return snapshot;
   } catch (cause) {
     await rm(path, { force: true });
@@ -109,15 +111,15 @@ async function copySnapshot(
   }
 }
 
-/** @param stallTimeout the most milliseconds that the store may send no bytes. */
+/** @param idleTimeout the most milliseconds that the store may send no bytes. */
 async function writeBody(
   body: Readable,
   path: string,
-  stallTimeout: number,
+  idleTimeout: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const stalled = new SnapshotError('STORE_FAILED', `nothing was sent for ${stallTimeout} ms`);
-  const timer = setTimeout(() => body.destroy(stalled), stallTimeout);
+  const stalled = new SnapshotError('STORE_FAILED', `nothing was sent for ${idleTimeout} ms`);
+  const timer = setTimeout(() => body.destroy(stalled), idleTimeout);
   body.on('data', () => timer.refresh());
   const writing = pipeline(body, createWriteStream(path, { flags: 'wx' }), { signal });
   await writing.finally(() => clearTimeout(timer));

@@ -3,7 +3,7 @@ import { withDeadline } from '../async/deadline.js';
 import { KeyedLimit } from '../async/keyed-limit.js';
 import { Load, type LoadCounts } from '../async/load.js';
 import { allowedHosts, redirectBases, upstreamUrl } from '../config/hosts.js';
-import type { SnapshotConfig } from '../config/options.js';
+import { type ServiceConfig, workLimits } from '../config/options.js';
 import { limitExceeded, SnapshotError, toSnapshotError } from '../errors.js';
 import type { Job as ReportedJob } from '../events/job.js';
 import type { IngestedPack } from '../pack/ingest.js';
@@ -20,7 +20,7 @@ import type { Job, JobResult } from './jobs/worker.js';
 const MANY_OBJECTS = 1_000_000;
 /** The same for refs, which take about 200 bytes each until the thread collects its garbage. */
 const MANY_REFS = 100_000;
-/** Bytes of a pack that a clone must get within each `cloneTimeout`; then it may take any time. */
+/** Bytes of a pack that a clone must get within each `fetchTimeout`; then it may take any time. */
 const MILESTONE_BYTES = 256 * 1024 * 1024;
 
 export interface JobOptions {
@@ -50,7 +50,7 @@ const SLOTS: Readonly<Record<Job['kind'], Slots>> = {
  * before that time. Clones are allowed: without a mirror there may be nothing to serve.
  */
 export class JobRunner {
-  readonly #config: SnapshotConfig;
+  readonly #config: ServiceConfig;
   readonly #pool: WorkerPool<Job, FetchProgress, JobResult>;
   readonly #slots: Readonly<Record<Slots, KeyedLimit>>;
   readonly #loads = {
@@ -62,17 +62,17 @@ export class JobRunner {
   readonly #pauses = new HostPauses();
   readonly #credentials: UpstreamCredentials;
 
-  constructor(config: SnapshotConfig) {
+  constructor(config: ServiceConfig) {
     this.#config = config;
     this.#credentials = new UpstreamCredentials(config);
-    const { concurrentClones, concurrentFetches } = config.limits;
+    const { clonesPerHost, fetchesPerHost } = config.concurrency;
     this.#slots = {
-      clones: new KeyedLimit(concurrentClones),
-      fetches: new KeyedLimit(concurrentFetches),
-      queries: new KeyedLimit(concurrentFetches),
+      clones: new KeyedLimit(clonesPerHost),
+      fetches: new KeyedLimit(fetchesPerHost),
+      queries: new KeyedLimit(fetchesPerHost),
       repacks: new KeyedLimit(1),
     };
-    this.#pool = new WorkerPool(threadScript('mirror'), concurrentClones + 1, keepsThread);
+    this.#pool = new WorkerPool(threadScript('mirror'), clonesPerHost + 1, keepsThread);
   }
 
   async upstreamTask(repository: RepositoryId, signal: AbortSignal): Promise<UpstreamTask> {
@@ -83,7 +83,8 @@ export class JobRunner {
       redirectBases: redirectBases(this.#config, repository),
       authorization: await this.#credentials.authorization(repository, signal),
       userAgent: this.#config.userAgent,
-      limits: this.#config.limits,
+      timeouts: this.#config.timeouts,
+      limits: workLimits(this.#config),
     };
   }
 
@@ -92,8 +93,8 @@ export class JobRunner {
    *
    * @param prepare makes the job. Its time counts as time of the job.
    * @throws SnapshotError the failure of the job, or the failure for which its host is paused;
-   * `UPSTREAM_TIMEOUT` when `cloneTimeout` is over since the start or the last milestone;
-   * `LIMIT_EXCEEDED` when a job without an upstream takes longer than `generationTimeout`.
+   * `UPSTREAM_TIMEOUT` when `fetchTimeout` is over since the start or the last milestone;
+   * `LIMIT_EXCEEDED` when a job without an upstream takes longer than `buildTimeout`.
    */
   async run<Kind extends Job['kind']>(
     repository: RepositoryId,
@@ -101,9 +102,9 @@ export class JobRunner {
     { signal, isBackground = false, job: reported }: JobOptions,
     prepare: (signal: AbortSignal) => Promise<Extract<Job, { kind: Kind }>>,
   ): Promise<Extract<JobResult, { kind: Kind }>> {
-    const { limits } = this.#config;
+    const { buildTimeout, fetchTimeout } = this.#config.timeouts;
     const isLocal = kind !== 'clone' && kind !== 'fetch' && kind !== 'check';
-    const timeout = isLocal ? limits.generationTimeout : limits.cloneTimeout;
+    const timeout = isLocal ? buildTimeout : fetchTimeout;
     const work = async (ends: AbortSignal, renew: () => void) => {
       const isMilestone = milestones();
       const onEvent = (progress: FetchProgress) => {
@@ -126,7 +127,7 @@ export class JobRunner {
       return await withDeadline(timeout, signal, work, (cause) => {
         const message = `the ${kind} got no further for ${timeout} ms`;
         return isLocal
-          ? limitExceeded('generationTimeout', message, { cause })
+          ? limitExceeded('buildTimeout', message, { cause })
           : new SnapshotError('UPSTREAM_TIMEOUT', message, { cause });
       }).catch((error: unknown) => {
         this.#pauses.note(repository.host, error);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { FailureCache } from '../async/failure-cache.js';
 import { BackOff } from '../async/retry.js';
 import { SingleFlight } from '../async/single-flight.js';
-import type { Limits } from '../config/options.js';
+import type { WorkLimits } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEmitter } from '../events/emitter.js';
 import { Job } from '../events/job.js';
@@ -28,7 +28,7 @@ export interface MaintenanceParts {
   readonly events: SnapshotEmitter;
   /** Failures of clones. */
   readonly failures: FailureCache;
-  readonly limits: Limits;
+  readonly limits: WorkLimits;
   /** Called after unreachable objects of a mirror were pruned. */
   readonly onPruned: (repository: RepositoryId) => void;
   /** Called after an incomplete mirror was discarded and its readers have ended. */

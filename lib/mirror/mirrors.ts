@@ -4,7 +4,7 @@ import type { Time } from '../async/clock.js';
 import { FailureCache } from '../async/failure-cache.js';
 import { retry } from '../async/retry.js';
 import { SingleFlight } from '../async/single-flight.js';
-import type { SnapshotConfig } from '../config/options.js';
+import { type ServiceConfig, workLimits } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEmitter } from '../events/emitter.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
@@ -44,11 +44,11 @@ export class MirrorManager {
   readonly #cleanups = new SingleFlight<void>();
 
   constructor(
-    config: SnapshotConfig,
+    config: ServiceConfig,
     events: SnapshotEmitter,
     { snapshots, ...options }: MirrorManagerOptions,
   ) {
-    const { limits, dataDir } = config;
+    const { budgets, dataDir, freshness, timeouts } = config;
     const directory = new MirrorDirectory(join(dataDir, 'mirrors'), (repository, error) => {
       events.emit('mirrorCorrupted', { repository, error });
     });
@@ -56,13 +56,15 @@ export class MirrorManager {
       this.#cleanUp(mirror.repository);
       this.#maintenance.checkConnectivity(mirror);
     };
-    const maxBytes = limits.maxMirrorBytes;
+    const maxBytes = budgets.maxMirrorBytes;
     const mirrors = new KnownMirrors({ directory, events, maxBytes, onRelease });
     const jobs = new JobRunner(config);
-    const failures = new FailureCache(limits.failureMemory);
+    const failures = new FailureCache(freshness.negativeCacheTtl);
     this.#directory = directory;
     this.#mirrors = mirrors;
-    this.#parts = { jobs, events, failures, limits, snapshots };
+    const limits = workLimits(config);
+    const { idleTimeout } = timeouts;
+    this.#parts = { jobs, events, failures, limits, idleTimeout, snapshots };
     this.#maintenance = new Maintenance({ ...this.#parts, mirrors, ...options });
     this.#fetcher = new Fetcher({ mirrors, jobs, maintenance: this.#maintenance });
   }

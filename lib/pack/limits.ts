@@ -18,7 +18,7 @@ export interface IngestLimits extends ReaderLimits {
   /** Bytes of all objects of a pack. */
   maxResolvedBytes: number;
   /** The same, as a multiple of the pack's own bytes. */
-  maxExpansion: number;
+  maxExpansionRatio: number;
   /** The most threads that work on one pack, including the scanning thread. */
   indexThreads: number;
 }
@@ -50,9 +50,10 @@ export class Expansion {
   /** @param received the bytes of the pack so far. @throws SnapshotError `LIMIT_EXCEEDED` */
   add(bytes: number, received: number): void {
     this.#bytes += bytes;
-    const { maxResolvedBytes, maxExpansion } = this.#limits;
+    const { maxResolvedBytes, maxExpansionRatio } = this.#limits;
     checkLimit('maxResolvedBytes', maxResolvedBytes, this.#bytes);
-    if (this.#bytes > FREE_BYTES) checkLimit('maxExpansion', maxExpansion, this.#bytes / received);
+    if (this.#bytes > FREE_BYTES)
+      checkLimit('maxExpansionRatio', maxExpansionRatio, this.#bytes / received);
   }
 }
 

@@ -8,7 +8,7 @@ import { encodeMetadata } from '../artifact/metadata.js';
 import { unlessAborted } from '../async/abort.js';
 import { withDeadline } from '../async/deadline.js';
 import { hostConfig, originUrl } from '../config/hosts.js';
-import type { SnapshotConfig } from '../config/options.js';
+import { type ServiceConfig, workLimits } from '../config/options.js';
 import { limitExceeded, SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEmitter } from '../events/emitter.js';
 import { Job } from '../events/job.js';
@@ -57,21 +57,21 @@ export interface WriteOptions {
 
 /** Writes artifacts into spools, in worker threads and in fair turns, and stores complete ones. */
 export class ArtifactWriter {
-  readonly #config: SnapshotConfig;
+  readonly #config: ServiceConfig;
   readonly #store: SnapshotStore;
   readonly #events: SnapshotEmitter;
   readonly #directory: string;
   readonly #pool: WorkerPool<WriteTask, WriteEvent, WriteResult>;
   readonly #queue: BuildQueue;
 
-  constructor(config: SnapshotConfig, store: SnapshotStore, events: SnapshotEmitter) {
+  constructor(config: ServiceConfig, store: SnapshotStore, events: SnapshotEmitter) {
     this.#config = config;
     this.#store = store;
     this.#events = events;
     this.#directory = join(config.dataDir, 'spool');
-    const { concurrentGenerations } = config.limits;
-    this.#queue = new BuildQueue(concurrentGenerations);
-    this.#pool = new WorkerPool(threadScript('writer'), concurrentGenerations);
+    const { builds } = config.concurrency;
+    this.#queue = new BuildQueue(builds);
+    this.#pool = new WorkerPool(threadScript('writer'), builds);
   }
 
   /** Builds that have their turn. */
@@ -175,8 +175,8 @@ export class ArtifactWriter {
     path: string,
     scratch: string,
   ): WriteTask {
-    const { limits, snapshot } = this.#config;
-    const task = { mirror, revision, path, scratch, limits };
+    const { snapshot } = this.#config;
+    const task = { mirror, revision, path, scratch, limits: workLimits(this.#config) };
     if (id.kind === 'bundle') return { kind: 'bundle', ...task, base: id.base };
     return {
       kind: 'snapshot',
@@ -195,11 +195,11 @@ export class ArtifactWriter {
     signal: AbortSignal,
     onEvent: (event: WriteEvent) => void,
   ): Promise<WriteResult> {
-    const { generationTimeout } = this.#config.limits;
+    const { buildTimeout } = this.#config.timeouts;
     const write = (ends: AbortSignal) => this.#pool.run(task, { signal: ends, onEvent });
-    return await withDeadline(generationTimeout, signal, write, (cause) => {
-      const message = `the generation took longer than ${generationTimeout} ms`;
-      return limitExceeded('generationTimeout', message, { cause });
+    return await withDeadline(buildTimeout, signal, write, (cause) => {
+      const message = `the generation took longer than ${buildTimeout} ms`;
+      return limitExceeded('buildTimeout', message, { cause });
     });
   }
 
@@ -211,11 +211,11 @@ export class ArtifactWriter {
   ): Promise<WriteOutcome> {
     const { repository } = id;
     const key = artifactKey(id);
-    if (isVariant(id) && this.#config.limits.maxVariants === 0) return 'not-stored';
+    if (isVariant(id) && this.#config.budgets.maxVariants === 0) return 'not-stored';
     const priority = isVariant(id) ? 'low' : 'normal';
     const job = new Job(this.#events, { kind: 'store', repository, artifact: id });
     job.start();
-    const { generationTimeout } = this.#config.limits;
+    const { buildTimeout } = this.#config.timeouts;
     const put = async (ends: AbortSignal): Promise<'stored'> => {
       const store = this.#store;
       const options = { metadata, priority, ifRevision, signal: ends } as const;
@@ -239,8 +239,8 @@ export class ArtifactWriter {
       });
     };
     try {
-      const outcome = await withDeadline(generationTimeout, signal, putInTime, (cause) => {
-        const message = `the store took longer than ${generationTimeout} ms`;
+      const outcome = await withDeadline(buildTimeout, signal, putInTime, (cause) => {
+        const message = `the store took longer than ${buildTimeout} ms`;
         return new SnapshotError('STORE_FAILED', message, { cause });
       });
       job.succeed({ outcome, etag, size });

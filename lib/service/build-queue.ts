@@ -35,7 +35,7 @@ interface Line {
  * with the oldest last turn. Within a repository, the default snapshot goes first, then the oldest
  * request. So a client that requests many variants delays other repositories by one build at most.
  *
- * Cost of a turn: linear in the waiting builds, which `maxPending` bounds.
+ * Cost of a turn: linear in the waiting builds, which `maxPendingBuilds` bounds.
  */
 export class BuildQueue {
   readonly #free: Record<Lane, number>;

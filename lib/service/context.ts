@@ -1,4 +1,4 @@
-import type { FreshnessPolicy, Limits, SnapshotConfig } from '../config/options.js';
+import type { FreshnessPolicy, ServiceConfig } from '../config/options.js';
 import type { SnapshotEmitter } from '../events/emitter.js';
 import type { LockRegistry } from '../locks/registry.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
@@ -9,7 +9,7 @@ import type { StoredArtifacts } from './stored-artifacts.js';
 
 /** The context that all parts of a service share. */
 export interface ServiceContext {
-  readonly config: SnapshotConfig;
+  readonly config: ServiceConfig;
   readonly events: SnapshotEmitter;
   /** Resolves when the directories exist. */
   readonly started: () => Promise<void>;
@@ -22,7 +22,6 @@ export interface ServiceContext {
 /** The context, and the parts that almost all other parts use. */
 export interface BaseParts extends ServiceContext {
   readonly policy: FreshnessPolicy;
-  readonly limits: Limits;
   readonly store: SnapshotStore;
   readonly locks: LockRegistry;
   readonly stored: StoredArtifacts;

@@ -1,4 +1,5 @@
-import { parseServiceOptions, type ServiceOptions } from '../config/options.js';
+import { parseServiceOptions } from '../config/options.js';
+import type { ServiceOptions } from '../config/service-options.js';
 import { ArtifactService } from './service.js';
 import type { SnapshotService } from './snapshot-service.js';
 

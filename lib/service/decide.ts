@@ -1,10 +1,23 @@
-import { bundleBasis } from '../artifact/etag.js';
 import { type ArtifactId, isFixed, isVariant } from '../artifact/id.js';
-import type { Provenance } from '../artifact/metadata.js';
-import { type Moment, momentOf } from '../async/clock.js';
+import type { Moment } from '../async/clock.js';
 import type { FreshnessPolicy } from '../config/options.js';
-import { isPlausible } from './fleet-checks.js';
-import { isDue, isFailing, nextCheckAt, type UpstreamState } from './upstream-state.js';
+import {
+  isCurrent,
+  knownCurrentAt,
+  provenanceMoment,
+  type StoredState,
+  staleSince,
+} from './staleness.js';
+import {
+  failureOf,
+  isDue,
+  isFailing,
+  isOverdue,
+  isWithin,
+  isWithinStaleIfError,
+  nextCheckAt,
+  type UpstreamState,
+} from './upstream-state.js';
 
 // Decides from plain values how a request is answered. docs/freshness.md has the rules as a table.
 
@@ -12,6 +25,8 @@ import { isDue, isFailing, nextCheckAt, type UpstreamState } from './upstream-st
 export type Action =
   /** Fail: the upstream has refused the repository for too long. */
   | 'refuse'
+  /** Fail as the last check did: the stored artifact is too old. */
+  | 'fail'
   /** Check the upstream, then decide again. */
   | 'check-first'
   | 'serve'
@@ -21,19 +36,6 @@ export type Action =
   | 'serve-and-build'
   /** Join the running build of the artifact, or begin one. */
   | 'build';
-
-/** The facts about a stored artifact that decide whether it is current. */
-export interface StoredState {
-  /** Milliseconds since the epoch. */
-  readonly storedAt: number;
-  readonly provenance: Provenance;
-  /** Whether another version of this library, or other options, made it. */
-  readonly isOfOtherFormat: boolean;
-  /** This process has found that the artifact is current for this digest of the upstream. */
-  readonly verifiedDigest: string | undefined;
-  /** Whether mirrors may have pruned the artifact's commit since the artifact was stored. */
-  readonly isPastRetention: boolean;
-}
 
 /** The progress of a request. */
 export interface RequestState {
@@ -55,65 +57,63 @@ export function decide(
   if (upstream.isForgotten) {
     return isChecked || isFailing(upstream, policy, now) ? 'refuse' : 'check-first';
   }
-  const due = isDue(upstream, policy, now, momentOf(stored?.storedAt ?? 0, now));
-  const isStrict = policy.mode === 'strict' && !isFixed(id);
-  // If nothing is stored, the new build will check. A running one may have read older refs.
-  if (isStrict && due && !isChecked && (stored !== undefined || isBuilding)) return 'check-first';
-  if (stored === undefined) return 'build';
-  const current = isCurrent(id, stored, upstream, policy);
-  if (id.kind === 'bundle' && !current) return 'build';
-  if (isStrict && !current) {
-    const mayBeStale = upstream.failure !== undefined && !stored.isOfOtherFormat;
-    return mayBeStale ? 'serve-and-build' : 'build';
+  if (stored === undefined) {
+    // A new build will check. A running one may have read older refs.
+    const mayBeOld = isBuilding && !isFixed(id) && isOverdue(upstream, policy, now);
+    return mayBeOld && !isChecked ? 'check-first' : 'build';
   }
-  const isCheckable = !isStrict && due && now.time >= nextCheckAt(upstream, policy);
+  const current = isCurrent(id, stored, upstream, policy);
+  const due = isDue(upstream, policy, now, provenanceMoment(stored, now));
+  const isCheckable = due && now.time >= nextCheckAt(upstream, policy);
   if (isFixed(id)) {
     if (!current) return 'serve-and-build';
     return isCheckable && stored.isPastRetention ? 'serve-and-check' : 'serve';
   }
-  if (isCheckable) return 'serve-and-check';
-  return current ? 'serve' : 'serve-and-build';
+  const since = staleSince(id, stored, upstream, policy, now);
+  const isInTime = isWithin(since, policy.staleWhileRevalidate, now);
+  if (!isInTime && due && !isChecked) return 'check-first';
+  if (id.kind === 'bundle' && !current) return 'build';
+  if (isInTime) {
+    if (isCheckable) return 'serve-and-check';
+    return current ? 'serve' : 'serve-and-build';
+  }
+  if (failureOf(upstream, now) === undefined) return current ? 'serve' : 'build';
+  if (!mayServeOnError(id, stored, upstream, policy, now)) return 'fail';
+  if (current) return 'serve';
+  const canBeBuilt = upstream.failure === undefined || stored.isOfOtherFormat;
+  return canBeBuilt ? 'build' : 'serve-and-build';
 }
 
-/**
- * Whether a build would give the stored artifact again, as far as this process knows; else it is
- * stale. Another process's artifact may be newer than this mirror: only a later check shows it
- * stale.
- */
-export function isCurrent(
+/** Whether a stored artifact may be served although the upstream can't be checked. */
+export function mayServeOnError(
   id: ArtifactId,
-  { provenance, isOfOtherFormat, verifiedDigest, isPastRetention }: StoredState,
-  { digest, head, checkedAt, failure }: UpstreamState,
-  { mode }: Pick<FreshnessPolicy, 'mode'>,
+  stored: StoredState,
+  upstream: UpstreamState,
+  policy: FreshnessPolicy,
+  now: Moment,
 ): boolean {
-  if (isOfOtherFormat) return false;
-  if (id.kind === 'bundle') {
-    if (head === undefined || provenance.basis === bundleBasis(head)) return true;
-  } else {
-    if (digest === undefined || provenance.digest === digest) return true;
-    if (isFixed(id) && !isPastRetention) return true;
-    if (verifiedDigest !== undefined) return verifiedDigest === digest;
-  }
-  // While nothing is known of the upstream, any stored artifact counts as current.
-  if (checkedAt === undefined) return true;
-  const { knownAt } = provenance;
-  const trustsOthers = mode !== 'strict' || failure !== undefined;
-  if (!trustsOthers || knownAt === undefined) return false;
-  return knownAt > checkedAt.date && isPlausible(knownAt);
+  const currentAt = knownCurrentAt(id, stored, upstream, policy, now);
+  return isFixed(id) || isWithinStaleIfError(currentAt, policy, now);
 }
 
 /**
  * Milliseconds until a stale artifact may be built again in the background. Only the default
- * snapshot waits for `minRebuildInterval`: bundles lead from it to the latest commit.
+ * snapshot waits for `minRebuildInterval`: bundles lead from it to the latest commit. It waits for
+ * half of `staleWhileRevalidate` at most: the rest is for the build.
  */
 export function rebuildDelay(
   id: ArtifactId,
-  { storedAt, isOfOtherFormat }: Pick<StoredState, 'storedAt' | 'isOfOtherFormat'>,
-  { mode, minRebuildInterval }: FreshnessPolicy,
+  stored: StoredState,
+  upstream: UpstreamState,
+  policy: FreshnessPolicy,
   now: Moment,
 ): number {
-  if (mode === 'strict' || isVariant(id) || isOfOtherFormat) return 0;
+  if (isVariant(id) || stored.isOfOtherFormat) return 0;
+  const { minRebuildInterval, staleWhileRevalidate } = policy;
   // If the clock was set back, the delay is the interval at most.
-  const age = Math.max(now.date - storedAt, 0);
-  return Math.max(minRebuildInterval - age, 0);
+  const age = Math.max(now.date - stored.storedAt, 0);
+  const delay = Math.max(minRebuildInterval - age, 0);
+  if (staleWhileRevalidate === Number.POSITIVE_INFINITY) return delay;
+  const left = staleSince(id, stored, upstream, policy, now) + staleWhileRevalidate / 2 - now.time;
+  return Math.min(delay, Math.max(left, 0));
 }

@@ -2,7 +2,7 @@ import { FailureCache } from '../async/failure-cache.js';
 import { SingleFlight } from '../async/single-flight.js';
 import { Tally } from '../async/tally.js';
 import { hostConfig } from '../config/hosts.js';
-import type { SnapshotConfig } from '../config/options.js';
+import type { ServiceConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import { MemoryLocks } from '../locks/memory.js';
@@ -22,7 +22,7 @@ const RETRY_AFTER = 5;
  * are fetched one at a time.
  */
 export class RefFinder {
-  readonly #config: SnapshotConfig;
+  readonly #config: ServiceConfig;
   readonly #known: KnownUpstreams;
   readonly #checks: UpstreamChecks;
   /** Commits that the upstream does not give. */
@@ -33,7 +33,7 @@ export class RefFinder {
   readonly #waiting = new Tally();
   readonly #turns = new MemoryLocks();
 
-  constructor(config: SnapshotConfig, known: KnownUpstreams, checks: UpstreamChecks) {
+  constructor(config: ServiceConfig, known: KnownUpstreams, checks: UpstreamChecks) {
     this.#config = config;
     this.#known = known;
     this.#checks = checks;

@@ -16,7 +16,12 @@ export type {
   CredentialsContext,
   CredentialsProvider,
 } from '../config/credentials.js';
-export type { Logger, ServiceOptions } from '../config/options.js';
+export type { FreshnessOptions } from '../config/freshness-options.js';
+export type { HostOptions } from '../config/host-options.js';
+export type { BudgetOptions, LimitOptions } from '../config/limit-options.js';
+export type { Logger } from '../config/logger.js';
+export type { ServiceOptions, SnapshotFormatOptions } from '../config/service-options.js';
+export type { ConcurrencyOptions, TimeoutOptions } from '../config/work-options.js';
 export { ERROR_CODES, SnapshotError, type SnapshotErrorCode } from '../errors.js';
 export type { SnapshotEventSource, SnapshotListener } from '../events/emitter.js';
 export type {

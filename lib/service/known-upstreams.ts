@@ -1,14 +1,24 @@
-import { type Moment, momentOf, now, type Time, thisMoment } from '../async/clock.js';
+import { LONG_AGO, type Moment, momentOf, now, type Time, thisMoment } from '../async/clock.js';
 import type { FreshnessPolicy } from '../config/options.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { Refusals } from './refusals.js';
-import { isDue, isFailing, nextCheckAt, type UpstreamState } from './upstream-state.js';
+import {
+  failureOf,
+  isDue,
+  isFailing,
+  isWithinStaleIfError,
+  nextCheckAt,
+  type UpstreamState,
+} from './upstream-state.js';
+
+/** Former digests that are kept of each upstream. */
+const MAX_PAST = 16;
 
 /** The facts that are kept about an upstream. Its mirror and its refusals are kept elsewhere. */
 export interface KnownUpstream
   extends Partial<
-    Pick<UpstreamState, 'requestedAt' | 'checkedAt' | 'triedAt' | 'failure' | 'failedAt'>
+    Pick<UpstreamState, 'requestedAt' | 'checkedAt' | 'triedAt' | 'failure' | 'failedAt' | 'past'>
   > {
   readonly repository: RepositoryId;
   /** The upstream's digest at the last successful check. */
@@ -63,6 +73,7 @@ export class KnownUpstreams {
       failure: known?.failure,
       failedAt: known?.failedAt,
       digest: this.digestOf(repository),
+      past: known?.past ?? [],
       head: this.#parts.mirrors.find(repository)?.revision?.head,
       pausedUntil: this.#parts.mirrors.pausedUntil(repository.host),
       isForgotten: this.#parts.refusals.isForgotten(repository),
@@ -105,6 +116,36 @@ export class KnownUpstreams {
     const { checkedAt } = this.#known.get(repositoryKey(repository)) ?? {};
     if (checkedAt === undefined) return false;
     return 'time' in since ? checkedAt.time >= since.time : checkedAt.date >= since.date;
+  }
+
+  /**
+   * Notes a successful check that began at a moment.
+   *
+   * @param isMirrored whether a mirror has the digest.
+   */
+  noteChecked(repository: RepositoryId, at: Moment, digest: string, isMirrored: boolean): void {
+    const before = this.#known.get(repositoryKey(repository));
+    let past = (before?.past ?? []).filter((each) => each.digest !== digest);
+    if (before?.digest !== undefined && before.checkedAt && before.digest !== digest) {
+      const moved = { digest: before.digest, checkedAt: before.checkedAt, movedAt: at.time };
+      past = [moved, ...past].slice(0, MAX_PAST);
+    }
+    const checked = { checkedAt: at, triedAt: at.time, failure: undefined, failedAt: undefined };
+    this.update(repository, { ...checked, digest, isMirrored, past });
+  }
+
+  /**
+   * Refuses to build from a mirror that is too old to be served while checks fail.
+   *
+   * @throws SnapshotError the failure of the last check.
+   */
+  throwIfTooOld(repository: RepositoryId): void {
+    const upstream = this.stateOf(repository);
+    const present = thisMoment();
+    const failure = failureOf(upstream, present);
+    const checkedAt = upstream.checkedAt?.time ?? LONG_AGO;
+    if (failure === undefined) return;
+    if (!isWithinStaleIfError(checkedAt, this.#parts.policy, present)) throw failure;
   }
 
   /** Changes the facts about a repository. If it was unknown, it is known from now on. */

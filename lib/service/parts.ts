@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { defaultSnapshot } from '../artifact/id.js';
 import { parseArtifactKey } from '../artifact/key.js';
-import type { SnapshotConfig } from '../config/options.js';
+import type { ServiceConfig } from '../config/options.js';
 import { MemoryLocks } from '../locks/memory.js';
 import type { StoredSnapshots } from '../mirror/clone-mirror.js';
 import { MirrorManager } from '../mirror/mirrors.js';
@@ -33,7 +33,7 @@ export interface ServiceParts extends RequestParts {
 /** Creates the parts of a service, each after the parts that it uses. */
 export function createParts(context: ServiceContext): ServiceParts {
   const { config, events, closing } = context;
-  const { limits, freshness: policy } = config;
+  const { freshness: policy } = config;
   const onEvict: OnEvict = (key, reason) => {
     const artifact = parseArtifactKey(key);
     if (artifact === undefined) return;
@@ -44,7 +44,7 @@ export function createParts(context: ServiceContext): ServiceParts {
   // If the app brings locks, other processes share its store.
   const fleet = config.locks && new FleetChecks(store, config.locks);
   const stored = new StoredArtifacts(config, store, onEvict);
-  const base = { ...context, policy, limits, store, locks, stored };
+  const base = { ...context, policy, store, locks, stored };
 
   // These callbacks use parts that are created below. Nothing calls them before.
   const snapshots: StoredSnapshots = {
@@ -74,7 +74,7 @@ export function createParts(context: ServiceContext): ServiceParts {
   const known = new KnownUpstreams({ policy, mirrors, refusals });
   const upstreams = { ...base, mirrors, refusals, known };
   const checks = new UpstreamChecks({ ...upstreams, fleet });
-  const pending = new PendingLimits(limits);
+  const pending = new PendingLimits(config.concurrency);
   const refFinder = new RefFinder(config, known, checks);
   const writer = new ArtifactWriter(config, store, events);
   const work = { ...upstreams, checks, pending, refFinder, writer };
@@ -87,11 +87,11 @@ export function createParts(context: ServiceContext): ServiceParts {
   return { ...all, requests, queries, removal };
 }
 
-function defaultStore(config: SnapshotConfig, onEvict: OnEvict): SnapshotStore {
+function defaultStore(config: ServiceConfig, onEvict: OnEvict): SnapshotStore {
   const directory = join(config.dataDir, 'snapshots');
   return new FileSystemStore({
     directory,
-    maxBytes: config.limits.maxStoreBytes,
+    maxBytes: config.budgets.maxStoreBytes,
     onEvict: (key) => onEvict(key, 'budget'),
   });
 }

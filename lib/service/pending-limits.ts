@@ -1,6 +1,6 @@
 import { isVariant } from '../artifact/id.js';
 import { Tally } from '../async/tally.js';
-import type { Limits } from '../config/options.js';
+import type { ServiceConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { BuildOrder } from './build.js';
@@ -10,16 +10,18 @@ const RETRY_AFTER = 10;
 /** The most queries of one repository that run or wait. Each may hold a body of 256 KiB. */
 const MAX_QUERIES = 256;
 
+type Limits = Pick<ServiceConfig['concurrency'], 'maxPendingBuilds' | 'maxPendingVariants'>;
+
 /** Bounds the builds and queries that run or wait, in all and per repository. */
 export class PendingLimits {
-  readonly #limits: Pick<Limits, 'maxPending' | 'maxPendingVariants'>;
+  readonly #limits: Limits;
   #builds = 0;
   /** By repository. */
   readonly #variants = new Tally();
-  /** By repository. For `maxPending`, all queries of one repository count as one. */
+  /** By repository. For `maxPendingBuilds`, all queries of one repository count as one. */
   readonly #queries = new Tally();
 
-  constructor(limits: Pick<Limits, 'maxPending' | 'maxPendingVariants'>) {
+  constructor(limits: Limits) {
     this.#limits = limits;
   }
 
@@ -72,8 +74,11 @@ export class PendingLimits {
   }
 
   #throwIfFull(): void {
-    const { maxPending } = this.#limits;
-    if (this.#builds + this.#queries.size < maxPending) return;
-    throw new SnapshotError('OVERLOADED', `${maxPending} artifacts are being made or waited for`);
+    const { maxPendingBuilds } = this.#limits;
+    if (this.#builds + this.#queries.size < maxPendingBuilds) return;
+    throw new SnapshotError(
+      'OVERLOADED',
+      `${maxPendingBuilds} artifacts are being made or waited for`,
+    );
   }
 }

@@ -11,8 +11,9 @@ import { SnapshotError, toSnapshotError } from '../errors.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import { isNotFound } from '../writer/write-context.js';
 import type { Builds } from './builds.js';
-import { isCurrent, rebuildDelay } from './decide.js';
+import { rebuildDelay } from './decide.js';
 import type { BuildParts } from './run-build.js';
+import { isCurrent } from './staleness.js';
 import type { Found } from './stored-artifacts.js';
 
 /** Intervals vary at random by this fraction: many repositories must not be due at once. */
@@ -41,9 +42,9 @@ export class Refresher {
   readonly #delayed: Schedule<() => void>;
 
   constructor(parts: RefresherParts) {
-    const { known, limits, stopping } = parts;
+    const { known, policy, stopping } = parts;
     this.#parts = parts;
-    this.#failures = new FailureCache(limits.failureMemory);
+    this.#failures = new FailureCache(policy.negativeCacheTtl);
     this.#intervals = new Schedule((repository) => this.#refreshAtInterval(repository));
     this.#checksAt = new Schedule((repository) => {
       if (known.isThrottled(repository)) this.checkWhenAllowed(repository);
@@ -173,10 +174,10 @@ export class Refresher {
 
   #refreshAtInterval(repository: RepositoryId): void {
     const { known, policy } = this.#parts;
-    const { refreshInterval = 0, keepWarmFor } = policy;
+    const { refreshInterval = 0, stopRefreshingAfter } = policy;
     const { requestedAt } = known.stateOf(repository);
     if (requestedAt === undefined) return;
-    if (elapsedSince(requestedAt.time) > keepWarmFor) return;
+    if (elapsedSince(requestedAt.time) > stopRefreshingAfter) return;
     // A process that shares the store may have checked in this interval.
     const since = Date.now() - refreshInterval * (1 - JITTER);
     if (!known.isThrottled(repository)) this.checkSoon(defaultSnapshot(repository), since);
@@ -197,7 +198,9 @@ export class Refresher {
 
   /** Delays a default snapshot's rebuild until `minRebuildInterval` is over. @returns whether. */
   #delay(id: ArtifactId, found: Found<StoredArtifact>, rebuild: () => void): boolean {
-    const delay = rebuildDelay(id, found, this.#parts.policy, thisMoment());
+    const { known, policy } = this.#parts;
+    const upstream = known.stateOf(id.repository);
+    const delay = rebuildDelay(id, found, upstream, policy, thisMoment());
     if (delay > 0) this.#delayed.add(artifactKey(id), rebuild, after(now(), delay));
     return delay > 0;
   }

@@ -8,13 +8,15 @@ import type {
 } from '../artifact/artifact.js';
 import { type ArtifactId, isFixed } from '../artifact/id.js';
 import { unlessAborted } from '../async/abort.js';
-import { now, type Time, thisMoment } from '../async/clock.js';
+import { after, now, type Time, thisMoment } from '../async/clock.js';
 import { retry } from '../async/retry.js';
 import { isUpstreamFailure, SnapshotError } from '../errors.js';
 import type { SignalOptions } from '../stores/store.js';
-import { type Action, decide, isCurrent } from './decide.js';
+import { type Action, decide, mayServeOnError } from './decide.js';
 import type { Refresher, RefresherParts } from './refresher.js';
+import { isCurrent } from './staleness.js';
 import type { Found } from './stored-artifacts.js';
+import { failureOf, isOverdue } from './upstream-state.js';
 
 /** Attempts of one request: a stored artifact may be gone again before the request opens it. */
 const MAX_ATTEMPTS = 5;
@@ -30,8 +32,10 @@ interface PendingRequest {
   readonly id: ArtifactId;
   readonly signal: AbortSignal | undefined;
   readonly requestedAt: Time;
-  /** When the request's first check, if there was one, had ended. */
-  readonly checkedAt: Time;
+  /** Whether the upstream was checked for the request, or need not be. */
+  isChecked: boolean;
+  /** When that was known. */
+  checkedAt: Time;
   /** Whether the event `miss` was emitted. */
   hasMissed: boolean;
 }
@@ -84,15 +88,21 @@ export class Requests {
     id: ArtifactId,
     signal: AbortSignal | undefined,
   ): Promise<StoredArtifact | undefined> {
-    const { builds, stored, refusals } = this.#parts;
-    await this.#checkFirst(id, signal);
-    await builds.untilStored(id, signal, MAX_STORING);
-    const found = await stored.stat(id, { signal });
-    const action = this.#decide(id, found);
-    if (action === 'refuse') refusals.throwIfForgotten(id.repository);
-    if (found === undefined || !isServed(action)) return undefined;
-    this.#refreshAsDecided(id, action);
-    return found.artifact;
+    const { builds, stored, stopping } = this.#parts;
+    await this.#throwIfRefused(id, signal);
+    for (let isChecked = stopping.aborted; ; isChecked = true) {
+      await builds.untilStored(id, signal, MAX_STORING);
+      const found = await stored.stat(id, { signal });
+      const action = this.#decide(id, found, isChecked);
+      this.#throwIfFailed(id, action);
+      if (action === 'check-first') {
+        await this.#check(id, found, signal);
+        continue;
+      }
+      if (found === undefined || !isServed(action)) return undefined;
+      this.#refreshAsDecided(id, action);
+      return found.artifact;
+    }
   }
 
   /** As `SnapshotService.get`. */
@@ -100,9 +110,11 @@ export class Requests {
     id: ArtifactId,
     { signal }: SignalOptions = {},
   ): Promise<OpenedArtifact | BuiltArtifact> {
+    const { stopping } = this.#parts;
     const requestedAt = now();
-    await this.#checkFirst(id, signal);
-    const request = { id, signal, requestedAt, checkedAt: now(), hasMissed: false };
+    await this.#throwIfRefused(id, signal);
+    const isChecked = stopping.aborted || (await this.#checkIfOverdue(id, signal));
+    const request = { id, signal, requestedAt, isChecked, checkedAt: now(), hasMissed: false };
     return await retry(
       MAX_ATTEMPTS,
       () => this.#serveOrBuild(request),
@@ -114,17 +126,23 @@ export class Requests {
   async #serveOrBuild(
     request: PendingRequest,
   ): Promise<OpenedArtifact | BuiltArtifact | undefined> {
-    const { id, signal, requestedAt, checkedAt } = request;
-    const { events, known, refusals, stored, builds, refresher, stopping } = this.#parts;
+    const { id, signal, requestedAt } = request;
+    const { events, known, policy, stored, builds, refresher, stopping } = this.#parts;
     await builds.untilStored(id, signal, MAX_STORING);
     const found = await stored.open(id, { signal });
-    const action = this.#decide(id, found);
+    const action = this.#decide(id, found, request.isChecked);
     if (found !== undefined && isServed(action)) {
       this.#refreshAsDecided(id, action);
       return this.#hit(id, found);
     }
     found?.artifact.body.destroy();
-    if (action === 'refuse') refusals.throwIfForgotten(id.repository);
+    this.#throwIfFailed(id, action);
+    request.isChecked = true;
+    if (action === 'check-first') {
+      await this.#check(id, found, signal);
+      request.checkedAt = now();
+      return undefined;
+    }
     // The store may have taken no notice of the signal: nothing begins for a client that has left.
     signal?.throwIfAborted();
     const coalesced = builds.find(id) !== undefined;
@@ -134,13 +152,16 @@ export class Requests {
     request.hasMissed = true;
     if (!coalesced) stopping.throwIfAborted();
     const build = builds.begin(id, requestedAt);
-    if (this.#isStrict(id) && !build.isSince(checkedAt, known.digestOf(id.repository))) {
+    // A running build may have read refs that are too old to be served.
+    const oldest = after(request.checkedAt, -policy.staleWhileRevalidate);
+    if (!isFixed(id) && !build.isSince(oldest, known.digestOf(id.repository))) {
       await unlessAborted(build.done, signal);
       return undefined;
     }
     const outcome = await build.outcome(signal).catch((error: unknown) => {
       // The upstream may have newer refs, but can't give them now: serve the stale artifact.
-      if (found !== undefined && isUpstreamFailure(error)) return undefined;
+      const mayServe = found !== undefined && isUpstreamFailure(error);
+      if (mayServe && this.#mayServeOnError(id, found)) return undefined;
       throw error;
     });
     if (outcome === undefined) return await this.openStored(id, { signal });
@@ -165,34 +186,58 @@ export class Requests {
     return url;
   }
 
-  /**
-   * Checks the upstream once if `decide` says to check first.
-   *
-   * @throws SnapshotError the refusal, if the repository must not be served; the signal's reason.
-   */
-  async #checkFirst(id: ArtifactId, signal: AbortSignal | undefined): Promise<void> {
-    const { known, checks, stored, builds, refusals, stopping } = this.#parts;
-    const isForgotten = this.#isForgotten(id);
-    if (stopping.aborted || !(isForgotten || this.#isStrict(id))) return;
-    await builds.untilStored(id, signal, MAX_STORING);
-    const found = isForgotten ? undefined : await stored.stat(id, { signal });
-    if (this.#decide(id, found, { isChecked: false }) === 'check-first') {
-      // A stored repository was not made up by a client: its failures and refusals are remembered.
-      if (found !== undefined) known.know(id.repository);
-      await checks.tryCheck(id.repository, signal);
-    }
-    // Throws before the store is asked for what must not be served.
-    refusals.throwIfForgotten(id.repository);
+  /** @throws SnapshotError the refusal, before the store is asked; the signal's reason. */
+  async #throwIfRefused({ repository }: ArtifactId, signal: AbortSignal | undefined) {
+    const { checks, refusals, stopping } = this.#parts;
+    if (stopping.aborted) refusals.throwIfForgotten(repository);
+    else await checks.throwIfRefused(repository, signal);
   }
 
-  #decide(
-    id: ArtifactId,
+  /**
+   * Checks the upstream first if that is likely to be needed, and is: to look into the store costs
+   * less than to open an artifact in vain.
+   *
+   * @returns whether no later decision needs a check.
+   */
+  async #checkIfOverdue(id: ArtifactId, signal: AbortSignal | undefined): Promise<boolean> {
+    const { known, policy, stored, builds } = this.#parts;
+    if (isFixed(id) || !isOverdue(known.stateOf(id.repository), policy, thisMoment())) return false;
+    await builds.untilStored(id, signal, MAX_STORING);
+    const found = await stored.stat(id, { signal });
+    if (this.#decide(id, found, false) === 'check-first') await this.#check(id, found, signal);
+    return true;
+  }
+
+  /** Checks the upstream for a client. @throws SnapshotError the refusal; the signal's reason. */
+  async #check(
+    { repository }: ArtifactId,
     found: Found<StoredArtifact> | undefined,
-    { isChecked } = { isChecked: true },
-  ): Action {
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { known, checks, refusals } = this.#parts;
+    // A stored repository was not made up by a client: its failures and refusals are remembered.
+    if (found !== undefined) known.know(repository);
+    await checks.tryCheck(repository, signal);
+    refusals.throwIfForgotten(repository);
+  }
+
+  #decide(id: ArtifactId, found: Found<StoredArtifact> | undefined, isChecked: boolean): Action {
     const { policy, known, builds } = this.#parts;
     const progress = { isChecked, isBuilding: builds.find(id) !== undefined };
     return decide(id, found, known.stateOf(id.repository), policy, thisMoment(), progress);
+  }
+
+  /** @throws SnapshotError the refusal or the last check's failure, if the decision is to fail. */
+  #throwIfFailed({ repository }: ArtifactId, action: Action): void {
+    const { known, refusals } = this.#parts;
+    if (action === 'refuse') refusals.throwIfForgotten(repository);
+    const failure = failureOf(known.stateOf(repository), thisMoment());
+    if (action === 'fail' && failure !== undefined) throw failure;
+  }
+
+  #mayServeOnError(id: ArtifactId, found: Found<StoredArtifact>): boolean {
+    const { known, policy } = this.#parts;
+    return mayServeOnError(id, found, known.stateOf(id.repository), policy, thisMoment());
   }
 
   #refreshAsDecided(id: ArtifactId, action: Action): void {
@@ -204,10 +249,6 @@ export class Requests {
 
   #isForgotten({ repository }: ArtifactId): boolean {
     return this.#parts.refusals.isForgotten(repository);
-  }
-
-  #isStrict(id: ArtifactId): boolean {
-    return this.#parts.policy.mode === 'strict' && !isFixed(id);
   }
 
   #hit<T extends StoredArtifact>(id: ArtifactId, found: Found<T>): T {

@@ -1,5 +1,5 @@
 import type { StoredArtifact } from '../artifact/artifact.js';
-import { type ArtifactId, isByCommit, isVariant } from '../artifact/id.js';
+import { type ArtifactId, isByCommit, isFixed, isVariant } from '../artifact/id.js';
 import { artifactKey } from '../artifact/key.js';
 import { unlessAborted } from '../async/abort.js';
 import { FailureCache } from '../async/failure-cache.js';
@@ -11,9 +11,9 @@ import type { ArtifactWriter } from './artifact-writer.js';
 import type { BuildEnd, BuildOrder, Progress } from './build.js';
 import { isMirrorFresh, leaseForBuild } from './build-lease.js';
 import type { BaseParts } from './context.js';
-import { isCurrent } from './decide.js';
 import type { RefFinder } from './find-ref.js';
 import type { PendingLimits } from './pending-limits.js';
+import { isCurrent } from './staleness.js';
 import type { Found } from './stored-artifacts.js';
 import type { UpstreamChecks } from './upstream-checks.js';
 
@@ -56,7 +56,7 @@ export class BuildRuns {
   constructor(parts: BuildParts, goesOn: (work: Promise<unknown>) => void) {
     this.#parts = parts;
     this.#goesOn = goesOn;
-    this.#failures = new FailureCache(parts.config.limits.failureMemory);
+    this.#failures = new FailureCache(parts.policy.negativeCacheTtl);
   }
 
   /** @throws SnapshotError the failure of the build. */
@@ -153,6 +153,7 @@ export class BuildRuns {
     const { id, isForced, isBackground, found, version, job, signal, progress } = run;
     const { stored, known, refusals, writer } = this.#parts;
     refusals.throwIfForgotten(id.repository);
+    if (!isFixed(id)) known.throwIfTooOld(id.repository);
     const { checkedAt, failure } = known.stateOf(id.repository);
     run.isMirrorFresh = isMirrorFresh(run, lease, known);
     if (found !== undefined && !found.isOfOtherFormat && !run.isMirrorFresh) {

@@ -18,7 +18,7 @@ import { momentOf } from '../async/clock.js';
 import { MAX_DELAY } from '../async/deadline.js';
 import { startup } from '../async/retry.js';
 import { originUrl, repositoryAt } from '../config/hosts.js';
-import type { SnapshotConfig } from '../config/options.js';
+import type { ServiceConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import { SnapshotEmitter, type SnapshotEventSource } from '../events/emitter.js';
 import { logFailures } from '../events/log-failures.js';
@@ -40,7 +40,7 @@ import { listRepositories, statusOf } from './status.js';
  */
 export class ArtifactService implements SnapshotService {
   readonly events: SnapshotEventSource;
-  readonly #config: SnapshotConfig;
+  readonly #config: ServiceConfig;
   readonly #parts: ServiceParts;
   /** Aborts when `close` begins: nothing new begins from then on. */
   readonly #stopping = new AbortController();
@@ -49,7 +49,7 @@ export class ArtifactService implements SnapshotService {
   readonly #started = startup(() => this.#start());
   #released: Promise<void> | undefined;
 
-  constructor(config: SnapshotConfig) {
+  constructor(config: ServiceConfig) {
     const events = new SnapshotEmitter();
     this.events = events.source;
     const stopping = this.#stopping.signal;

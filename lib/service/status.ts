@@ -2,8 +2,8 @@ import pLimit from 'p-limit';
 import { defaultSnapshot } from '../artifact/id.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { BaseParts } from './context.js';
-import { isCurrent } from './decide.js';
 import type { RepositoryStatus } from './service-status.js';
+import { isCurrent } from './staleness.js';
 
 /** Requests to the store that run at once. */
 const CONCURRENT_REQUESTS = 16;

@@ -4,7 +4,7 @@ import { formatOf, isOnlyReachable } from '../artifact/etag.js';
 import type { ArtifactId } from '../artifact/id.js';
 import { artifactKey, isVariantKey, repositoryPrefix } from '../artifact/key.js';
 import { describeStored, provenanceOf } from '../artifact/metadata.js';
-import type { SnapshotConfig } from '../config/options.js';
+import type { ServiceConfig } from '../config/options.js';
 import type { EvictedEvent } from '../events/events.js';
 import { PRUNE_AFTER } from '../mirror/choose-repack.js';
 import type { RepositoryId } from '../repository.js';
@@ -14,7 +14,7 @@ import type {
   SnapshotStore,
   StoredObject,
 } from '../stores/store.js';
-import type { StoredState } from './decide.js';
+import type { StoredState } from './staleness.js';
 
 /** Milliseconds for which a bundle is served. */
 const BUNDLE_LIFETIME = 2 * 60 * 60_000;
@@ -30,7 +30,7 @@ export type OnEvict = (key: string, reason: EvictedEvent['reason']) => void;
 
 /** The artifacts in the store. Bounds how many variants are kept of each repository. */
 export class StoredArtifacts {
-  readonly #config: SnapshotConfig;
+  readonly #config: ServiceConfig;
   readonly #store: SnapshotStore;
   readonly #onEvict: OnEvict;
   /** Key and entity tag → the upstream's digest for which the artifact is known to be current. */
@@ -43,7 +43,7 @@ export class StoredArtifacts {
   /** The facts that were found with a description that was given out. */
   readonly #given = new WeakMap<StoredArtifact, Found<StoredArtifact>>();
 
-  constructor(config: SnapshotConfig, store: SnapshotStore, onEvict: OnEvict) {
+  constructor(config: ServiceConfig, store: SnapshotStore, onEvict: OnEvict) {
     this.#config = config;
     this.#store = store;
     this.#onEvict = onEvict;
@@ -162,7 +162,7 @@ export class StoredArtifacts {
   async boundVariants(repository: RepositoryId): Promise<void> {
     const variants: StoredObject[] = [];
     for await (const variant of this.variantsOf(repository)) variants.push(variant);
-    const { maxVariants } = this.#config.limits;
+    const { maxVariants } = this.#config.budgets;
     if (variants.length <= maxVariants) return;
     const used = ({ key, storedAt }: StoredObject) =>
       Math.max(storedAt, this.#usedAt.peek(key) ?? 0);

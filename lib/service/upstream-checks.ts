@@ -191,7 +191,7 @@ export class UpstreamChecks {
     if (checkedAt !== undefined && checkedAt.date >= date) return;
     const isMirrored = mirrors.find(repository)?.revision?.digest === digest;
     const at = momentOf(Math.min(date, Date.now()));
-    known.update(repository, { ...succeededAt(at), digest, isMirrored });
+    known.noteChecked(repository, at, digest, isMirrored);
     await refusals.answered(repository, at, closing);
   }
 
@@ -201,7 +201,7 @@ export class UpstreamChecks {
     const { checkedAt } = known.stateOf(repository);
     // A later check knows more.
     if (checkedAt !== undefined && checkedAt.time > at.time) return;
-    known.update(repository, { ...succeededAt(at), digest, isMirrored: true });
+    known.noteChecked(repository, at, digest, true);
     await refusals.answered(repository, at, closing);
   }
 
@@ -216,7 +216,7 @@ export class UpstreamChecks {
     try {
       const outcome = await mirrors.fetch(repository, closing, { ...options, job });
       const { digest, isMirrored, packs } = outcome;
-      known.update(repository, { ...succeededAt(begunAt), digest, isMirrored });
+      known.noteChecked(repository, begunAt, digest, isMirrored);
       await refusals.answered(repository, thisMoment(), closing);
       job.succeed({ changed: digest !== before, ...totalsOf(packs) });
       return outcome;
@@ -233,9 +233,4 @@ export class UpstreamChecks {
       throw error;
     }
   }
-}
-
-/** The state after a successful check that began then. */
-function succeededAt(moment: Moment) {
-  return { checkedAt: moment, triedAt: moment.time, failure: undefined, failedAt: undefined };
 }

@@ -1,7 +1,16 @@
 import { after, LONG_AGO, type Moment, type Time } from '../async/clock.js';
 import type { FreshnessPolicy } from '../config/options.js';
-import type { SnapshotError } from '../errors.js';
+import { SnapshotError } from '../errors.js';
 import type { Head } from '../git/refs.js';
+
+/** Refs that the upstream had before. */
+export interface PastRefs {
+  readonly digest: string;
+  /** When the last check that found them began. */
+  readonly checkedAt: Moment;
+  /** When the check that found others began. */
+  readonly movedAt: Time;
+}
 
 /** The facts that this process knows about a repository's upstream. Plain data. */
 export interface UpstreamState {
@@ -17,6 +26,8 @@ export interface UpstreamState {
   readonly failedAt: Time | undefined;
   /** The digest of the upstream's HEAD and refs; `undefined`: nothing is known. */
   readonly digest: string | undefined;
+  /** Former digests, the latest first; not all of them. */
+  readonly past: readonly PastRefs[];
   /** HEAD of the mirror; `undefined` if there is no mirror. */
   readonly head: Head | undefined;
   /** The host's `Retry-After` forbids checks before this time. */
@@ -28,17 +39,52 @@ export interface UpstreamState {
 /**
  * Whether the last successful check is older than `maxAge`, so that another one is due.
  *
- * @param storedAt counts as the time of the last check if this process has made none.
+ * @param knownAt counts as the time of the last check if this process has made none.
  */
 export function isDue(
   upstream: UpstreamState,
-  { maxAge, checkInterval }: FreshnessPolicy,
+  policy: FreshnessPolicy,
   now: Moment,
-  storedAt: Moment,
+  knownAt: Moment,
 ): boolean {
-  if (isFailing(upstream, { maxAge, checkInterval }, now)) return false;
-  const { checkedAt = storedAt } = upstream;
-  return now.time - checkedAt.time >= maxAge;
+  if (isFailing(upstream, policy, now)) return false;
+  const { checkedAt = knownAt } = upstream;
+  return now.time - checkedAt.time >= policy.maxAge;
+}
+
+/**
+ * Whether clients have to wait for a check, as far as the upstream alone tells: the last one is too
+ * old; or this process has made none, and stale answers are not allowed at all.
+ */
+export function isOverdue(upstream: UpstreamState, policy: FreshnessPolicy, now: Moment): boolean {
+  if (isFailing(upstream, policy, now)) return false;
+  const { checkedAt } = upstream;
+  const dueAt = checkedAt === undefined ? now.time : after(checkedAt.time, policy.maxAge);
+  return !isWithin(dueAt, policy.staleWhileRevalidate, now);
+}
+
+/** Whether so many milliseconds since a time are not over. */
+export function isWithin(since: Time, milliseconds: number, now: Moment): boolean {
+  return milliseconds === Number.POSITIVE_INFINITY || now.time - since < milliseconds;
+}
+
+/** Whether an artifact may still be served although checks fail. @param currentAt as far as known. */
+export function isWithinStaleIfError(
+  currentAt: Time,
+  { maxAge, staleIfError }: FreshnessPolicy,
+  now: Moment,
+): boolean {
+  return isWithin(after(currentAt, maxAge), staleIfError, now);
+}
+
+/** Why the upstream can't be checked; `undefined` if nothing is known against it. */
+export function failureOf(
+  { failure, pausedUntil }: UpstreamState,
+  now: Moment,
+): SnapshotError | undefined {
+  if (failure !== undefined || now.time >= pausedUntil) return failure;
+  const retryAfter = Math.ceil((pausedUntil - now.time) / 1000);
+  return new SnapshotError('UPSTREAM_UNREACHABLE', 'the host asked for a pause', { retryAfter });
 }
 
 /** Whether no client should wait for a check: the last has just failed, or the host is paused. */

@@ -16,7 +16,7 @@ import type { UpstreamTask } from './task.js';
  * @param signal destroys all sockets, also while they connect.
  */
 export function upstreamConnector(
-  { hosts, limits: { connectTimeout } }: UpstreamTask,
+  { hosts, timeouts: { connectTimeout } }: UpstreamTask,
   signal: AbortSignal,
   lookup: LookupFunction = dnsLookup,
 ) {

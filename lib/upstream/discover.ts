@@ -61,7 +61,7 @@ export async function discoverUnbornHead(
 
 /** Limits the total time of all requests that `ask` makes to `refsTimeout`. */
 async function inTime<T>(
-  { limits: { refsTimeout } }: UpstreamTask,
+  { timeouts: { refsTimeout } }: UpstreamTask,
   upstream: UpstreamClient,
   ask: (http: HttpClient) => Promise<T>,
 ): Promise<T> {

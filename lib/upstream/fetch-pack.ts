@@ -37,7 +37,7 @@ export async function fetchPack(
     reportedAt = performance.now();
     onProgress({ kind: 'message', text });
   });
-  const arriving = failWhenStalled(pack, task.limits.stallTimeout);
+  const arriving = failWhenStalled(pack, task.timeouts.idleTimeout);
   return await ingestPack(arriving, directory, task.limits, {
     ...options,
     onProgress: (progress) => onProgress({ kind: 'pack', ...progress }),

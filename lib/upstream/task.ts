@@ -1,5 +1,5 @@
 import type { AllowedHosts } from '../config/hosts.js';
-import type { Limits } from '../config/options.js';
+import type { Timeouts, WorkLimits } from '../config/options.js';
 import type { RepositoryId } from '../repository.js';
 
 /** The common part of tasks that ask an upstream. */
@@ -13,5 +13,6 @@ export interface UpstreamTask {
   /** The `Authorization` header; sent to the origin of `upstreamUrl` and nowhere else. */
   readonly authorization: string | undefined;
   readonly userAgent: string;
-  readonly limits: Limits;
+  readonly timeouts: Timeouts;
+  readonly limits: WorkLimits;
 }

@@ -12,7 +12,7 @@ import {
 } from '../checkout/git-index.js';
 import type { CheckoutPlan } from '../checkout/planned-tree.js';
 import { type CheckoutEntry, cachedTrees, walkCheckout } from '../checkout/tree-walk.js';
-import type { Limits } from '../config/options.js';
+import type { WorkLimits } from '../config/options.js';
 import { NumberList } from '../history/number-list.js';
 import type { LocatedObject, ObjectReader } from '../pack/reader.js';
 
@@ -29,7 +29,7 @@ export interface CheckoutParts {
   readonly tar: TarFrames;
   /** The time of all files, in whole seconds since the epoch. */
   readonly mtime: number;
-  readonly limits: Limits;
+  readonly limits: WorkLimits;
   /** Checked after each frame. */
   readonly signal: AbortSignal;
 }

@@ -1,7 +1,7 @@
 import { TarFrames } from '../archive/tar-frames.js';
 import type { ZstdEncoder } from '../archive/zstd.js';
 import { planCheckout } from '../checkout/checkout-plan.js';
-import type { Limits } from '../config/options.js';
+import type { WorkLimits } from '../config/options.js';
 import type { ObjectReader } from '../pack/reader.js';
 import { writeCheckout } from './checkout-writer.js';
 
@@ -14,7 +14,7 @@ export interface CheckoutTask {
   /** The time of all files, in whole seconds since the epoch. */
   readonly mtime: number;
   readonly compressionLevel: number;
-  readonly limits: Limits;
+  readonly limits: WorkLimits;
 }
 
 export interface CheckoutThreadTask extends CheckoutTask {

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { parseOptions } from '../../../lib/config/options.js';
+import { parseOptions, workLimits } from '../../../lib/config/options.js';
 import { ingestPack } from '../../../lib/pack/ingest.js';
 import { ResolverPool } from '../../../lib/pack/resolver-pool.js';
 import { serveOrders } from './serve-orders.js';
@@ -9,7 +9,7 @@ import { serveOrders } from './serve-orders.js';
  */
 
 /** The defaults of an app. */
-const { limits } = parseOptions({ dataDir: '.', hosts: [] });
+const limits = workLimits(parseOptions({ dataDir: '.', hosts: [] }));
 
 /** As a thread that clones keeps them. */
 const kept = new ResolverPool();

@@ -1,4 +1,4 @@
-import type { Logger } from '../../config/options.js';
+import type { Logger } from '../../config/logger.js';
 
 /** Receives pushes: the service of a router. */
 export interface PushListener {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { methods } from '../../check-options.js';
-import type { Logger } from '../../config/options.js';
+import type { Logger } from '../../config/logger.js';
 import type { PushListener } from './options.js';
 
 const secret = z.string().min(1, 'must not be empty');

@@ -1,4 +1,4 @@
-import type { Limits } from '../../config/options.js';
+import type { WorkLimits } from '../../config/options.js';
 import type { Head } from '../../git/refs.js';
 import type { RepositoryId } from '../../repository.js';
 
@@ -51,7 +51,7 @@ export interface MirrorTask {
   /** Directory of the mirror. */
   readonly mirror: string;
   readonly revision: MirrorRevision;
-  readonly limits: Limits;
+  readonly limits: WorkLimits;
 }
 
 /** All packs that a revision names. */

@@ -3,7 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { ByteReader } from '../../archive/byte-reader.js';
 import { decompress } from '../../archive/decompress.js';
 import { readTar } from '../../archive/tar-reader.js';
-import type { Limits } from '../../config/options.js';
+import type { WorkLimits } from '../../config/options.js';
 import {
   limitExceeded,
   type SerializedError,
@@ -42,7 +42,7 @@ export interface ImportTask {
   readonly directory: string;
   /** Path of an archive of the repository. The clone fetches only objects that it lacks. */
   readonly snapshot: string | undefined;
-  readonly limits: Limits;
+  readonly limits: WorkLimits;
 }
 
 /** The import of nothing: the clone fetches all objects. */
@@ -129,7 +129,7 @@ const MAX_REFS_RATIO = 2;
 async function unpack(
   archive: AsyncIterable<Uint8Array>,
   into: string,
-  limits: Limits,
+  limits: WorkLimits,
   options: IngestOptions,
 ): Promise<{ packs: IngestedPack[]; refs: RefList }> {
   const reader = new ByteReader(decompress(archive));
@@ -185,7 +185,7 @@ function* upstreamRefs(packedRefs: Buffer): Generator<Ref> {
   }
 }
 
-function tooLarge(limit: keyof Limits, what: string): SnapshotError {
+function tooLarge(limit: keyof WorkLimits, what: string): SnapshotError {
   return limitExceeded(limit, `no mirror is made of the snapshot: ${what}`);
 }
 

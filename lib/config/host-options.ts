@@ -1,0 +1,56 @@
+import type { CredentialsProvider } from './credentials.js';
+
+/** The options of one host of the allow-list. */
+export interface HostOptions {
+  /**
+   * The base URL of the host's repositories: http or https, without credentials, query and
+   * fragment. The service appends a repository's path, and fetches from there. Risk: over http,
+   * anyone on the way can read and change the traffic, with its credentials.
+   *
+   * @default `https://{host}`
+   */
+  readonly baseUrl?: string | undefined;
+  /**
+   * The base of `remote.origin.url` in snapshots: clients pull from there.
+   *
+   * @default `baseUrl`
+   */
+  readonly originUrl?: string | undefined;
+  /**
+   * Called once for each clone and each check. Risk: all clients of the router can read everything
+   * that these credentials can read; restrict this with `authorize`.
+   *
+   * @default none: the service fetches anonymously
+   */
+  readonly credentials?: CredentialsProvider | undefined;
+  /**
+   * Base URLs below which redirects may lead, beside `baseUrl`. Risk: `authorize` sees the
+   * repository that the client names, not the target of a redirect.
+   *
+   * @default []
+   */
+  readonly redirectTo?: readonly string[] | undefined;
+  /**
+   * Whether `Org/Repo` and `org/repo` are one repository to the host. Then all paths are in lower
+   * case, also for `authorize` and in `remote.origin.url`. Risk of a wrong `false`: a client writes
+   * a name in another case, and so evades a rule of `authorize`.
+   *
+   * @default `true` for github.com, gitlab.com, bitbucket.org and codeberg.org
+   */
+  readonly caseInsensitivePaths?: boolean | undefined;
+  /**
+   * Refuses commits that a client requests by id and that no branch or tag reaches, even if they
+   * are already stored. Risk of `false`: many hosts keep the commits of pull requests, also from
+   * forks, and give them by id to everyone who may read the repository.
+   *
+   * @default false
+   */
+  readonly onlyReachableCommits?: boolean | undefined;
+  /**
+   * Lets the host and the hosts of `redirectTo` resolve to private, loopback and link-local
+   * addresses. Risk: whoever controls the name makes the service connect into your network.
+   *
+   * @default false
+   */
+  readonly allowPrivateAddresses?: boolean | undefined;
+}
