@@ -20,6 +20,8 @@ const STRICT = {
   noUncheckedIndexedAccess: true,
   exactOptionalPropertyTypes: true,
   skipLibCheck: false,
+  // The compiler's own declarations, which take a third of the time.
+  skipDefaultLibCheck: true,
   esModuleInterop: true,
   noEmit: true,
 };
