@@ -4,11 +4,9 @@ import { checkOptions, methods } from './check-options.js';
 import {
   parseOptions,
   parseRouterOptions,
-  parseServiceOptions,
   type RouterConfig,
   type RouterOptions,
   routerConfig,
-  type ServiceOptions,
   type SnapshotOptions,
 } from './config/options.js';
 import { createRouter } from './http/router.js';
@@ -46,15 +44,6 @@ const serviceSchema = methods<SnapshotService>(
   ],
   'a SnapshotService',
 );
-
-/**
- * Makes the service without a router, for host apps that have their own endpoints, or no HTTP.
- *
- * @throws SnapshotError `INVALID_OPTIONS`
- */
-export function createSnapshotService(options: ServiceOptions): SnapshotService {
-  return new ArtifactService(parseServiceOptions(options));
-}
 
 /**
  * Makes a service, and a router that serves `{host}/{path}/snapshot.tar.zst`, `snapshot.bundle` and

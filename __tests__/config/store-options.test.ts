@@ -1,10 +1,12 @@
 import type { z } from 'zod';
+import type { WebhookOptions } from '../../lib/http/webhook/options.js';
+import type { webhookSchema } from '../../lib/http/webhook/schema.js';
 import type { RedisLocksOptions } from '../../lib/locks/redis-options.js';
 import type { redisLocksSchema } from '../../lib/locks/redis-schema.js';
 import type { FileSystemStoreOptions } from '../../lib/stores/filesystem/options.js';
 import type { fileSystemStoreSchema } from '../../lib/stores/filesystem/schema.js';
-import type { memoryStoreSchema } from '../../lib/stores/memory.js';
 import type { MemoryStoreOptions } from '../../lib/stores/memory-options.js';
+import type { memoryStoreSchema } from '../../lib/stores/memory-schema.js';
 import type { s3StoreSchema } from '../../lib/stores/s3/config.js';
 import type { S3StoreOptions } from '../../lib/stores/s3/options.js';
 import type { TieredStoreOptions } from '../../lib/stores/tiered/options.js';
@@ -28,7 +30,8 @@ test('The documented options are those that are checked', () => {
     AreChecked<S3StoreOptions, typeof s3StoreSchema>,
     AreChecked<TieredStoreOptions, typeof tieredStoreSchema>,
     AreChecked<RedisLocksOptions, typeof redisLocksSchema>,
-  ] = [true, true, true, true, true];
+    AreChecked<WebhookOptions, typeof webhookSchema>,
+  ] = [true, true, true, true, true, true];
   const isOther: AreChecked<{ other: string }, typeof memoryStoreSchema> = false;
   expect([checked.includes(true), isOther]).toEqual([true, false]);
 });

@@ -1,9 +1,5 @@
-import {
-  type ListOptions,
-  MemoryStore,
-  type OpenOptions,
-  type PutOptions,
-} from '../../lib/index.js';
+import { MemoryStore } from '../../lib/index.js';
+import type { ListOptions, OpenOptions, PutOptions } from '../../lib/stores/index.js';
 import type { StoredObject } from '../../lib/stores/store.js';
 
 /** The faults of a store with replaced revisions, and the contract tests that catch each. */

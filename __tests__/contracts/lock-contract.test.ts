@@ -23,6 +23,6 @@ test('Each test of the lock contract catches at least one fault', () => {
 function contractFor(fault: LockFault | undefined): CollectedTests {
   return collectTests((register) => {
     const factory = () => ({ locks: new FaultyLocks(fault) });
-    lockContract({ test: register, factory, patience: fault === undefined ? 30_000 : 200 });
+    lockContract({ test: register, factory, timeout: fault === undefined ? 30_000 : 200 });
   });
 }

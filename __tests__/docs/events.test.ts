@@ -2,7 +2,7 @@
  * @one-node-version
  */
 import type { JobInfo, JobKind, JobResults, SnapshotEvents } from '../../lib/index.js';
-import type { FetchProgress } from '../../lib/upstream/fetch-pack.js';
+import type { FetchProgress } from '../../lib/upstream/fetch-progress.js';
 import { codeSpans, readTable } from './markdown.js';
 
 const PAGE = 'docs/events.md';

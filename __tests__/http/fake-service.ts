@@ -13,9 +13,9 @@ import { allowedRepository } from '../../lib/artifact/validate-id.js';
 import { type AllowList, originUrl } from '../../lib/config/hosts.js';
 import { parseOptions } from '../../lib/config/options.js';
 import { SnapshotEmitter } from '../../lib/events/emitter.js';
-import type { SignalOptions } from '../../lib/index.js';
 import { type RepositoryId, repositoryKey } from '../../lib/repository.js';
 import type { SnapshotService } from '../../lib/service/snapshot-service.js';
+import type { SignalOptions } from '../../lib/stores/index.js';
 
 export interface FakeObject {
   bytes: Buffer;

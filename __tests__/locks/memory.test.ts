@@ -4,7 +4,7 @@ import { lockContract } from '../../lib/testing/index.js';
 import { memoryInUse } from '../stores/collect-garbage.js';
 
 describe('MemoryLocks contract', () => {
-  lockContract({ test, patience: 10 * 60_000, factory: () => ({ locks: new MemoryLocks() }) });
+  lockContract({ test, timeout: 10 * 60_000, factory: () => ({ locks: new MemoryLocks() }) });
 });
 
 describe('MemoryLocks', () => {

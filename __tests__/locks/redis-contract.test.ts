@@ -16,7 +16,7 @@ afterAll(() => server?.close());
 describe('RedisLocks contract', () => {
   lockContract({
     test,
-    patience: 10 * 60_000,
+    timeout: 10 * 60_000,
     factory: () => ({
       locks: new RedisLocks({ url: server.url, responseTimeout: 9000 }),
       cleanup: async () => expect(await server.keys()).toEqual([]),

@@ -1,5 +1,6 @@
-import { type LockRegistry, MemoryLocks, SnapshotError } from '../../lib/index.js';
-import { withFallback } from '../../lib/locks/redis.js';
+import { MemoryLocks, SnapshotError } from '../../lib/index.js';
+import type { LockRegistry } from '../../lib/locks/index.js';
+import { withFallback } from '../../lib/locks/index.js';
 import { lockContract } from '../../lib/testing/index.js';
 
 /** A registry that fails with an error. */
@@ -12,7 +13,7 @@ const DOWN = failing(new SnapshotError('LOCK_UNAVAILABLE', 'the server is down')
 describe('Locks with a fallback keep the contract', () => {
   lockContract({
     test,
-    patience: 10 * 60_000,
+    timeout: 10 * 60_000,
     factory: () => ({ locks: withFallback(DOWN, new MemoryLocks()) }),
   });
 });

@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type IngestProgress, ingestPack } from '../../lib/pack/ingest.js';
+import { ingestPack } from '../../lib/pack/ingest.js';
+import type { IngestProgress } from '../../lib/pack/ingest-progress.js';
 import { makeDelta } from '../support/delta.js';
 import { rounds } from '../support/effort.js';
 import { makePack, type PackEntry } from '../support/hostile-pack.js';

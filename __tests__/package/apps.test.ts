@@ -37,8 +37,23 @@ const { createSnapshotRouter } = require('express-git-snapshot');
 const { restoreSnapshot } = require('express-git-snapshot/client');
 `;
 
+/** Gets a repository from a service, unpacks it, and prints the commit that came. */
+const SERVICE_APP = `
+import { createSnapshotService, parseRepository } from 'express-git-snapshot/service';
+import { extractSnapshot } from 'express-git-snapshot/client';
+const [baseUrl, dataDir, directory] = process.argv.slice(2);
+const hosts = { 'git.example': { baseUrl, allowPrivateAddresses: true } };
+const service = createSnapshotService({ dataDir, hosts });
+const repository = parseRepository('git.example/small');
+const { body, commit } = await service.get({ kind: 'snapshot', repository });
+await extractSnapshot(body, directory);
+console.log(commit);
+await service.close();
+`;
+
 /** Packages that entries need and that are not installed with this one. */
 const OPTIONAL_PEERS = {
+  'express-git-snapshot': 'express',
   'express-git-snapshot/redis': 'ioredis',
   'express-git-snapshot/s3': '@aws-sdk/',
 };
@@ -100,10 +115,18 @@ describe('Without Express, the packed package', () => {
       .map(([path]) => `express-git-snapshot${path.slice(1)}`);
   });
 
-  test('has a client and contract suites that work', async () => {
-    const needsPeer = ['express-git-snapshot', ...Object.keys(OPTIONAL_PEERS)];
-    const others = entries.filter((entry) => !needsPeer.includes(entry));
-    expect(others).toHaveLength(entries.length - needsPeer.length);
+  test('serves and unpacks snapshots', async () => {
+    const place = await directory();
+    await writeFile(join(project, 'service.mjs'), SERVICE_APP);
+    const args = ['service.mjs', upstream.url, join(place, 'data'), join(place, 'target')];
+    const outcome = await execute(process.execPath, args, { cwd: project });
+    expect(outcome).toEqual({ code: 0, stdout: `${commit}\n`, stderr: '' });
+    expect(await git(join(place, 'target'), 'rev-parse', 'HEAD')).toBe(commit);
+  });
+
+  test('has entries that need no package of the user', async () => {
+    const others = entries.filter((entry) => !(entry in OPTIONAL_PEERS));
+    expect(others).toHaveLength(entries.length - Object.keys(OPTIONAL_PEERS).length);
     const imports = others.map((entry) => `await import('${entry}');`).join('\n');
     await writeFile(join(project, 'imports.mjs'), imports);
     const outcome = await execute(process.execPath, ['imports.mjs'], { cwd: project });

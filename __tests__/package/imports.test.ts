@@ -6,7 +6,7 @@ const LIB = join(process.cwd(), 'lib');
 
 /**
  * The folders and single files of `lib/`, from the top floor down. A file imports only from its own folder and
- * from floors below.
+ * from floors below. The entry of a folder may stand above it.
  */
 const FLOORS = [
   'index.ts',
@@ -22,6 +22,7 @@ const FLOORS = [
   'artifact',
   'client',
   'checkout',
+  'stores/index.ts',
   'stores/tiered',
   'upstream',
   'config',
@@ -65,7 +66,8 @@ async function importsByFile(): Promise<Map<string, string[]>> {
 }
 
 function floorOf(path: string): number {
-  return FLOORS.indexOf(dirname(path) === '.' ? path : dirname(path));
+  const folder = dirname(path);
+  return FLOORS.indexOf(folder === '.' || FLOORS.includes(path) ? path : folder);
 }
 
 test('Each file of lib is on a floor, and imports only from its folder and from floors below', async () => {

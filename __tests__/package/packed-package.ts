@@ -7,6 +7,7 @@ import { run } from '../support/run.js';
 export interface Manifest {
   readonly exports: Record<string, string | { types: string; default: string }>;
   readonly dependencies: Record<string, string>;
+  readonly peerDependencies: Record<string, string>;
 }
 
 const ROOT = process.cwd();
@@ -42,6 +43,11 @@ export async function listTarball(tarball: string): Promise<string[]> {
   return names.map((name) => name.replace(/^package\//, ''));
 }
 
+export async function extractTarball(tarball: string, target: string): Promise<void> {
+  await mkdir(target, { recursive: true });
+  await tar.extract({ file: tarball, cwd: target, strip: 1 });
+}
+
 /**
  * Installs a tarball into an empty project, offline: its dependencies, and nothing else that this
  * project has, are linked from here.
@@ -54,9 +60,7 @@ export async function installTarball(
   links: Record<string, string>,
 ): Promise<void> {
   const modules = join(project, 'node_modules');
-  const own = join(modules, 'express-git-snapshot');
-  await mkdir(own, { recursive: true });
-  await tar.extract({ file: tarball, cwd: own, strip: 1 });
+  await extractTarball(tarball, join(modules, 'express-git-snapshot'));
   const { dependencies } = await readManifest();
   const names = Object.keys(dependencies).map((name) => [name, name] as const);
   for (const [name, target] of [...names, ...Object.entries(links)]) {

@@ -28,7 +28,7 @@ test('The package contains the files that users need and no others', async () =>
     'LICENSE',
     'README.md',
     'package.json',
-    ...(docs ?? []).map((name) => `docs/${name}`),
+    ...(docs ?? []).filter((name) => !name.startsWith('api-report')).map((name) => `docs/${name}`),
     ...(examples ?? [])
       .filter((name) => /^[^/]+\/([^/]+\.js|README\.md)$/.test(name))
       .map((name) => `examples/${name}`),

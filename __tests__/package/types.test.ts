@@ -39,7 +39,6 @@ import {
   SnapshotError,
   type SnapshotErrorCode,
   type SnapshotOptions,
-  type SnapshotStore,
 } from 'express-git-snapshot';
 import { Agent } from 'node:https';
 import { Readable } from 'node:stream';
@@ -51,6 +50,7 @@ import {
   restoreSnapshot,
 } from 'express-git-snapshot/client';
 import { S3Store } from 'express-git-snapshot/s3';
+import type { SnapshotStore } from 'express-git-snapshot/store';
 import { RedisLocks } from 'express-git-snapshot/redis';
 import { storeContract } from 'express-git-snapshot/testing';
 

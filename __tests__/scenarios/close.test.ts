@@ -1,12 +1,8 @@
 import { EventEmitter, once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { buffer } from 'node:stream/consumers';
-import {
-  type LockRegistry,
-  MemoryLocks,
-  MemoryStore,
-  type SnapshotService,
-} from '../../lib/index.js';
+import { MemoryLocks, MemoryStore, type SnapshotService } from '../../lib/index.js';
+import type { LockRegistry } from '../../lib/locks/index.js';
 import { damagePack } from '../support/damage-pack.js';
 import { next } from '../support/fresh-repository.js';
 import { happened, happenings } from '../support/happenings.js';

@@ -1,6 +1,7 @@
 import { type IncomingHttpHeaders, request } from 'node:http';
 import { buffer } from 'node:stream/consumers';
-import { FileSystemStore, MemoryStore, type SnapshotStore } from '../../lib/index.js';
+import { FileSystemStore, MemoryStore } from '../../lib/index.js';
+import type { SnapshotStore } from '../../lib/stores/index.js';
 import { type FreshRepository, freshRepository } from '../support/fresh-repository.js';
 import type { HostApp } from '../support/host-app.js';
 import { git } from '../support/run.js';

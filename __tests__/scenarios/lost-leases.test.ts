@@ -5,12 +5,12 @@ import { artifactKey } from '../../lib/artifact/key.js';
 import { restoreSnapshot } from '../../lib/client/index.js';
 import {
   FileSystemStore,
-  type LockRegistry,
   MemoryStore,
-  type PutOptions,
   type SnapshotService,
   TieredStore,
 } from '../../lib/index.js';
+import type { LockRegistry } from '../../lib/locks/index.js';
+import type { PutOptions } from '../../lib/stores/index.js';
 import { rounds, seedOf } from '../support/effort.js';
 import {
   counter,

@@ -1,7 +1,8 @@
 /**
  * @one-node-version
  */
-import { type LockRegistry, MemoryStore, type SnapshotService } from '../../lib/index.js';
+import { MemoryStore, type SnapshotService } from '../../lib/index.js';
+import type { LockRegistry } from '../../lib/locks/index.js';
 import { door } from '../support/door.js';
 import { fakeDate } from '../support/fake-date.js';
 import { counter, read, readAtOnce, renewed } from '../support/fresh-repository.js';

@@ -5,12 +5,12 @@ import {
   createSnapshotRouter,
   createSnapshotService,
   FileSystemStore,
-  type LockRegistry,
   MemoryLocks,
   MemoryStore,
   type SnapshotService,
   TieredStore,
 } from '../../lib/index.js';
+import type { LockRegistry } from '../../lib/locks/index.js';
 import { type FreshRepository, freshRepository, read } from '../support/fresh-repository.js';
 import { HOST } from '../support/host-app.js';
 import { expectProblem } from '../support/problem.js';

@@ -1,5 +1,6 @@
 import { artifactKey } from '../../lib/artifact/key.js';
-import { type DownloadUrlOptions, MemoryStore, type OpenedObject } from '../../lib/index.js';
+import { MemoryStore } from '../../lib/index.js';
+import type { DownloadUrlOptions, OpenedObject } from '../../lib/stores/index.js';
 import { holdWrites } from '../support/held-writes.js';
 import type { HostApp } from '../support/host-app.js';
 import { ownRepository } from '../support/own-repository.js';

@@ -6,13 +6,10 @@
 import { once } from 'node:events';
 import { buffer } from 'node:stream/consumers';
 import { artifactKey } from '../../lib/artifact/key.js';
-import {
-  type Lock,
-  type LockRegistry,
-  MemoryLocks,
-  type SnapshotService,
-} from '../../lib/index.js';
-import { RedisLocks, type RedisLocksOptions, withFallback } from '../../lib/locks/redis.js';
+import { MemoryLocks, type SnapshotService } from '../../lib/index.js';
+import type { Lock, LockRegistry } from '../../lib/locks/index.js';
+import { withFallback } from '../../lib/locks/index.js';
+import { RedisLocks, type RedisLocksOptions } from '../../lib/locks/redis.js';
 import { S3Store } from '../../lib/stores/s3/index.js';
 import { door } from '../support/door.js';
 import { FakeS3 } from '../support/fake-s3.js';

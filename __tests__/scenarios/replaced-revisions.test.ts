@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
-import { FileSystemStore, MemoryStore, type SnapshotStore, TieredStore } from '../../lib/index.js';
+import { FileSystemStore, MemoryStore, TieredStore } from '../../lib/index.js';
+import type { SnapshotStore } from '../../lib/stores/index.js';
 import { S3Store } from '../../lib/stores/s3/index.js';
 import { setDate } from '../support/fake-date.js';
 import { FakeS3 } from '../support/fake-s3.js';

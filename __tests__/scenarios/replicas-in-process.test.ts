@@ -9,9 +9,9 @@ import {
   MemoryLocks,
   MemoryStore,
   type SnapshotOptions,
-  type StoreFailure,
   TieredStore,
 } from '../../lib/index.js';
+import type { StoreFailure } from '../../lib/stores/index.js';
 import { S3Store } from '../../lib/stores/s3/index.js';
 import { fakeDate } from '../support/fake-date.js';
 import { FakeS3, fail } from '../support/fake-s3.js';

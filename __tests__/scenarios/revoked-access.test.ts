@@ -7,12 +7,12 @@ import { rm } from 'node:fs/promises';
 import { install } from '@sinonjs/fake-timers';
 import { artifactKey, checkKey, refusalKey, repositoryPrefix } from '../../lib/artifact/key.js';
 import {
-  type LockRegistry,
   MemoryStore,
   type SnapshotOptions,
   type SnapshotService,
   TieredStore,
 } from '../../lib/index.js';
+import type { LockRegistry } from '../../lib/locks/index.js';
 import type { SnapshotStore } from '../../lib/stores/store.js';
 import { FaultyTier } from '../stores/tiered/faulty-tier.js';
 import { fakeDate, setDate } from '../support/fake-date.js';

@@ -1,6 +1,7 @@
 import { buffer } from 'node:stream/consumers';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
-import { MemoryStore, parseRepository, type SnapshotStore } from '../../lib/index.js';
+import { MemoryStore, parseRepository } from '../../lib/index.js';
+import type { SnapshotStore } from '../../lib/stores/index.js';
 import { type FreshRepository, freshRepository, read } from '../support/fresh-repository.js';
 import { HAPPENINGS, listen } from '../support/happenings.js';
 import { HOST, leftovers } from '../support/host-app.js';

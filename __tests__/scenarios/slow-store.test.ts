@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { MemoryStore, type OpenedObject } from '../../lib/index.js';
+import { MemoryStore } from '../../lib/index.js';
+import type { OpenedObject } from '../../lib/stores/index.js';
 import { counter, freshRepository, next, read } from '../support/fresh-repository.js';
 import { stopClock } from '../support/stopped-clock.js';
 import { cleanup } from '../support/temporary-directory.js';

@@ -5,7 +5,8 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
-import { FileSystemStore, MemoryStore, type SnapshotStore, TieredStore } from '../../lib/index.js';
+import { FileSystemStore, MemoryStore, TieredStore } from '../../lib/index.js';
+import type { SnapshotStore } from '../../lib/stores/index.js';
 import { holdDeadlines } from '../support/deadlines.js';
 import { door } from '../support/door.js';
 import {

@@ -1,4 +1,5 @@
-import { FileSystemStore, MemoryStore, type SnapshotStore } from '../../lib/index.js';
+import { FileSystemStore, MemoryStore } from '../../lib/index.js';
+import type { SnapshotStore } from '../../lib/stores/index.js';
 import { bodyOf, listedKeys } from '../../lib/testing/store-content.js';
 import { cleanup } from '../support/temporary-directory.js';
 

@@ -12,7 +12,8 @@ import {
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FileSystemStore, MemoryStore, type SnapshotStore } from '../../lib/index.js';
+import { FileSystemStore, MemoryStore } from '../../lib/index.js';
+import type { SnapshotStore } from '../../lib/stores/index.js';
 import { assertContent, contentOf, listedKeys, put } from '../../lib/testing/store-content.js';
 import { cleanup } from '../support/temporary-directory.js';
 

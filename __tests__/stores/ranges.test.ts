@@ -1,4 +1,5 @@
-import { FileSystemStore, MemoryStore, type SnapshotStore, TieredStore } from '../../lib/index.js';
+import { FileSystemStore, MemoryStore, TieredStore } from '../../lib/index.js';
+import type { SnapshotStore } from '../../lib/stores/index.js';
 import { contentOf, put } from '../../lib/testing/store-content.js';
 import { cleanup } from '../support/temporary-directory.js';
 

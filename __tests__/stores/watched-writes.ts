@@ -1,4 +1,5 @@
-import { FileSystemStore, type PutOptions } from '../../lib/index.js';
+import { FileSystemStore } from '../../lib/index.js';
+import type { PutOptions } from '../../lib/stores/index.js';
 
 /** A FileSystemStore that counts the chunks that are written. */
 export class WatchedWrites extends FileSystemStore {

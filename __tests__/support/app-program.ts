@@ -1,6 +1,7 @@
 import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FileSystemStore, type SnapshotStore, TieredStore } from '../../lib/index.js';
+import { FileSystemStore, TieredStore } from '../../lib/index.js';
+import type { SnapshotStore } from '../../lib/stores/index.js';
 import type { AppOrder, AppProgramOptions, FleetOptions, KillOrder } from './app-process.js';
 import { type Happening, listen } from './happenings.js';
 import { startHostApp } from './host-app.js';

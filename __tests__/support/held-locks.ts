@@ -1,4 +1,5 @@
-import { type Lock, type LockRegistry, MemoryLocks } from '../../lib/index.js';
+import { MemoryLocks } from '../../lib/index.js';
+import type { Lock, LockRegistry } from '../../lib/locks/index.js';
 
 /** Locks that make generations of default snapshots wait while `hold` is in effect. */
 export class HeldLocks implements LockRegistry {

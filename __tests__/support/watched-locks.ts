@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
-import { type Lock, type LockRegistry, MemoryLocks, SnapshotError } from '../../lib/index.js';
+import { MemoryLocks, SnapshotError } from '../../lib/index.js';
+import type { Lock, LockRegistry } from '../../lib/locks/index.js';
 import { door } from './door.js';
 
 interface LockEvents {

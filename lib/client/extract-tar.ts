@@ -1,6 +1,7 @@
 import { ByteReader } from '../archive/byte-reader.js';
 import { readTar } from '../archive/tar-reader.js';
-import { type TreeLimits, TreeWriter } from './tree-writer.js';
+import type { TreeLimits } from './limits.js';
+import { TreeWriter } from './tree-writer.js';
 import { CONFIG_PATH, refuseUnsafeConfig, refuseUnsafeEntry } from './unsafe-entries.js';
 
 interface ExtractTarOptions extends TreeLimits {

@@ -1,4 +1,5 @@
-import { type ExtractOptions, type ExtractResult, parseLimits } from './options.js';
+import { parseLimits } from './limits.js';
+import type { ExtractOptions, ExtractResult } from './options.js';
 import { openSource } from './source.js';
 import { findTarget } from './staging.js';
 import { unpack, withFailures } from './unpack.js';

@@ -1,6 +1,4 @@
 import type { Agent } from 'node:http';
-import { SnapshotError } from '../errors.js';
-import type { TreeLimits } from './tree-writer.js';
 
 /** Options of `extractSnapshot`. */
 export interface ExtractOptions<Progress = ExtractProgress> {
@@ -82,17 +80,4 @@ export interface ExtractResult {
 export interface RestoreResult extends ExtractResult {
   /** The commit that is checked out; `undefined` if the server does not name it. */
   readonly commit: string | undefined;
-}
-
-/** @throws SnapshotError `INVALID_OPTIONS` */
-export function parseLimits({
-  maxBytes = 256 * 2 ** 30,
-  maxEntries = 10_000_000,
-}: Pick<ExtractOptions, 'maxBytes' | 'maxEntries'>): TreeLimits {
-  const limits = { maxBytes, maxEntries };
-  for (const [name, limit] of Object.entries(limits)) {
-    if (Number.isSafeInteger(limit) && limit >= 0) continue;
-    throw new SnapshotError('INVALID_OPTIONS', `${name} must be a whole number from 0`);
-  }
-  return limits;
 }

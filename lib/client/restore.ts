@@ -1,6 +1,7 @@
 import { SnapshotError } from '../errors.js';
 import { startDownload } from './download.js';
-import { parseLimits, type RestoreOptions, type RestoreResult } from './options.js';
+import { parseLimits } from './limits.js';
+import type { RestoreOptions, RestoreResult } from './options.js';
 import { openSource } from './source.js';
 import { findTarget } from './staging.js';
 import { unpack, withFailures } from './unpack.js';

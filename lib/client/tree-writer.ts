@@ -14,6 +14,7 @@ import type { ByteReader } from '../archive/byte-reader.js';
 import { shownName } from '../archive/entry-path.js';
 import type { TarEntry } from '../archive/tar-reader.js';
 import { hasCode, limitExceeded, SnapshotError } from '../errors.js';
+import type { TreeLimits } from './limits.js';
 
 /** The mode of directories that have files but no entry of their own. */
 const DEFAULT_DIRECTORY_MODE = 0o755;
@@ -30,13 +31,6 @@ const LARGE_WRITE_BYTES = 1024 * 1024;
 const MAX_KEPT_BYTES = 256 * 1024 * 1024;
 /** Links and directories that are finished before other work gets a turn. */
 const BATCH = 256;
-
-export interface TreeLimits {
-  /** Of the content of files and symlinks. */
-  readonly maxBytes: number;
-  /** Files, symlinks and directories. */
-  readonly maxEntries: number;
-}
 
 type DirectoryEntry = Pick<TarEntry, 'mode' | 'mtime'>;
 

@@ -2,10 +2,10 @@ import { decompress } from '../archive/decompress.js';
 import { verifyDigest } from '../archive/digest-frame.js';
 import { toSnapshotError } from '../errors.js';
 import { extractTar } from './extract-tar.js';
+import type { TreeLimits } from './limits.js';
 import type { ExtractOptions, ExtractResult } from './options.js';
 import type { Source } from './source.js';
 import { createStaging } from './staging.js';
-import type { TreeLimits } from './tree-writer.js';
 
 const PROGRESS_BYTES = 1024 * 1024;
 

@@ -1,7 +1,7 @@
 import type { ArtifactId } from '../artifact/id.js';
 import type { SnapshotError } from '../errors.js';
 import type { RepositoryId } from '../repository.js';
-import type { FetchProgress } from '../upstream/fetch-pack.js';
+import type { FetchProgress } from '../upstream/fetch-progress.js';
 
 /** What each kind of job has done, if it succeeded. */
 export interface JobResults {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { elapsedSince, now, type Time } from '../async/clock.js';
 import type { SnapshotError } from '../errors.js';
-import type { FetchProgress } from '../upstream/fetch-pack.js';
+import type { FetchProgress } from '../upstream/fetch-progress.js';
 import type { SnapshotEmitter } from './emitter.js';
 import type {
   JobEndedEvent,

@@ -13,7 +13,6 @@ import { type RedisLocksConfig, redisLocksSchema } from './redis-schema.js';
 import type { DisposableLock, LockRegistry } from './registry.js';
 
 export type { RedisLocksOptions } from './redis-options.js';
-export { withFallback } from './with-fallback.js';
 
 /**
  * Locks in Redis, for processes on many machines. A lock is a lease that is renewed while it is

@@ -9,7 +9,7 @@ import type { Job as ReportedJob } from '../events/job.js';
 import type { IngestedPack } from '../pack/ingest.js';
 import type { RepositoryId } from '../repository.js';
 import { UpstreamCredentials } from '../upstream/credentials.js';
-import type { FetchProgress } from '../upstream/fetch-pack.js';
+import type { FetchProgress } from '../upstream/fetch-progress.js';
 import { HostPauses } from '../upstream/host-pauses.js';
 import type { UpstreamTask } from '../upstream/task.js';
 import { WorkerPool } from '../workers/pool.js';

@@ -3,12 +3,11 @@ import { join } from 'node:path';
 import { writeFully } from '../fs/sync-io.js';
 import { encodeIdx } from './encode-idx.js';
 import { invalid } from './errors.js';
+import type { IngestProgress } from './ingest-progress.js';
 import type { IngestLimits } from './limits.js';
-import { type IngestProgress, type ReceivedPack, receivePack } from './receive-pack.js';
+import { type ReceivedPack, receivePack } from './receive-pack.js';
 import { ResolverPool } from './resolver-pool.js';
 import { completeThinPack, type DeltaBases } from './thin-pack.js';
-
-export type { IngestProgress } from './receive-pack.js';
 
 /** A pack on disk with its idx; each of its objects was hashed. */
 export interface IngestedPack {

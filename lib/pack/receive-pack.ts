@@ -1,17 +1,10 @@
 import { closeSync, openSync } from 'node:fs';
 import { writeFully } from '../fs/sync-io.js';
 import { Dispatcher, type Resolution } from './dispatcher.js';
+import type { IngestProgress } from './ingest-progress.js';
 import type { IngestLimits } from './limits.js';
 import type { ResolverPool } from './resolver-pool.js';
 import { PackScanner, type ScannedPack } from './scan.js';
-
-export interface IngestProgress {
-  phase: 'receiving' | 'resolving';
-  receivedBytes: number;
-  receivedObjects: number;
-  /** Declared by the pack's header; `undefined` until the header has arrived. */
-  totalObjects: number | undefined;
-}
 
 /** A pack in a file, and the table of its objects. */
 export interface ReceivedPack extends Resolution {

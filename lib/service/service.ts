@@ -25,9 +25,10 @@ import { logFailures } from '../events/log-failures.js';
 import type { RepositoryId } from '../repository.js';
 import type { SignalOptions } from '../stores/store.js';
 import { createParts, type ServiceParts } from './parts.js';
+import type { RepositoryStatus, ServiceStats } from './service-status.js';
 import type { CloseOptions, SnapshotService } from './snapshot-service.js';
-import { type ServiceStats, statsOf } from './stats.js';
-import { listRepositories, type RepositoryStatus, statusOf } from './status.js';
+import { statsOf } from './stats.js';
+import { listRepositories, statusOf } from './status.js';
 
 /**
  * The service that `createSnapshotService` makes: checks what its callers give, and hands it to the

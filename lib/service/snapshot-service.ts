@@ -12,8 +12,7 @@ import type { ArtifactId, BundleId } from '../artifact/id.js';
 import type { SnapshotEventSource } from '../events/emitter.js';
 import type { RepositoryId } from '../repository.js';
 import type { SignalOptions } from '../stores/store.js';
-import type { ServiceStats } from './stats.js';
-import type { RepositoryStatus } from './status.js';
+import type { RepositoryStatus, ServiceStats } from './service-status.js';
 
 export interface CloseOptions {
   /**

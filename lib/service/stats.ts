@@ -1,24 +1,6 @@
-import type { LoadCounts } from '../async/load.js';
 import type { ServiceParts } from './parts.js';
+import type { ServiceStats } from './service-status.js';
 import { knownRepositories } from './status.js';
-
-/** The state of a service at this moment, for gauges. Events have what happens in between. */
-export interface ServiceStats {
-  /** Repositories that have a mirror, or that clients have requested. */
-  readonly repositories: number;
-  /** Mirrors that are ready, and the bytes of their packs and idx files. */
-  readonly mirrors: { readonly count: number; readonly bytes: number };
-  /** Clones of upstreams. */
-  readonly clones: LoadCounts;
-  /** Checks of upstreams, and fetches. */
-  readonly fetches: LoadCounts;
-  /** Queries to mirrors, for `ensureRefs` and `isHead`. */
-  readonly queries: LoadCounts;
-  /** Repacks and connectivity checks of mirrors. */
-  readonly repacks: LoadCounts;
-  /** Builds. `running` write bytes; `queued` wait for a lock, their mirror or their turn. */
-  readonly builds: LoadCounts;
-}
 
 /** Cost: linear in the known repositories. */
 export function statsOf(parts: ServiceParts): ServiceStats {

@@ -1,36 +1,9 @@
 import pLimit from 'p-limit';
-import type { StoredArtifact } from '../artifact/artifact.js';
 import { defaultSnapshot } from '../artifact/id.js';
-import type { SnapshotError } from '../errors.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { BaseParts } from './context.js';
 import { isCurrent } from './decide.js';
-
-/** The state of a repository in this service. Times are in milliseconds since the epoch. */
-export interface RepositoryStatus {
-  readonly repository: RepositoryId;
-  /** `undefined` when there is no mirror. */
-  readonly mirror:
-    | {
-        readonly state: 'cloning' | 'ready';
-        /** The size of its packs and idx files. */
-        readonly bytes: number;
-        readonly packs: number;
-        /** HEAD's commit. */
-        readonly commit: string | undefined;
-      }
-    | undefined;
-  /** The default snapshot; `undefined` when none is stored. */
-  readonly stored: StoredArtifact | undefined;
-  /** Whether the stored snapshot is current, as far as is known. */
-  readonly isCurrent: boolean;
-  /** When a client last requested the repository; `undefined` if no client did. */
-  readonly requestedAt: number | undefined;
-  /** When the last successful check began; `undefined` if there was none. */
-  readonly checkedAt: number | undefined;
-  /** The failure of the last check; `undefined` if it succeeded. */
-  readonly error: SnapshotError | undefined;
-}
+import type { RepositoryStatus } from './service-status.js';
 
 /** Requests to the store that run at once. */
 const CONCURRENT_REQUESTS = 16;

@@ -1,12 +1,12 @@
 import { Readable } from 'node:stream';
-import { z } from 'zod';
 import { destroyOnAbort } from '../async/abort.js';
 import { callHost } from '../call-host.js';
-import { bytes, callback, checkOptions } from '../check-options.js';
+import { checkOptions } from '../check-options.js';
 import { chunksOf } from './body.js';
 import { evictable, type Occupant, totalBytes } from './eviction.js';
-import { excessive, keepReplaced, type Replaced, SweepTimer } from './keep-replaced.js';
+import { excessive, type Replaced, SweepTimer } from './keep-replaced.js';
 import type { MemoryStoreOptions } from './memory-options.js';
+import { type MemoryStoreConfig, memoryStoreSchema } from './memory-schema.js';
 import { newVersion } from './new-version.js';
 import { type Slice, sliceOf } from './range.js';
 import type {
@@ -20,12 +20,6 @@ import type {
 } from './store.js';
 import { isConditionMet, preconditionFailure } from './write-condition.js';
 
-export const memoryStoreSchema = z.strictObject({
-  maxBytes: bytes,
-  ...keepReplaced,
-  onEvict: callback<(key: string) => void>().optional(),
-});
-
 type RankedObject = StoredObject & Pick<Occupant, 'priority'>;
 
 interface Entry extends Occupant {
@@ -38,7 +32,7 @@ type ReplacedEntry = Entry & Replaced;
 /** Keeps objects in the memory of this process: for tests, and for small caches. */
 export class MemoryStore implements SnapshotStore, AsyncDisposable {
   readonly writesConditionally: boolean = true;
-  readonly #config: z.output<typeof memoryStoreSchema>;
+  readonly #config: MemoryStoreConfig;
   /** The least recently opened first. */
   readonly #entries = new Map<string, Entry>();
   /** The earliest replaced first. */

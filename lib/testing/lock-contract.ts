@@ -13,8 +13,12 @@ export interface LockContractOptions {
   readonly test: RegisterTest;
   /** Called once for each test. */
   readonly factory: () => LocksUnderTest | Promise<LocksUnderTest>;
-  /** Milliseconds that a test waits for a lock that should be free. Default: 5,000. */
-  readonly patience?: number | undefined;
+  /**
+   * Milliseconds that a test waits for a lock that should be free.
+   *
+   * @default 5_000
+   */
+  readonly timeout?: number | undefined;
 }
 
 /** The registry under test, with an `acquire` that fails instead of waiting for ever. */
@@ -23,12 +27,12 @@ interface Subject extends LocksUnderTest {
 }
 
 /** Registers one test for each MUST of the `LockRegistry` contract. */
-export function lockContract({ test, factory, patience = 5000 }: LockContractOptions): void {
+export function lockContract({ test, factory, timeout = 5000 }: LockContractOptions): void {
   const make = async (): Promise<Subject> => {
     const subject = await factory();
     const acquire = (key: string, signal?: AbortSignal) => {
-      const message = `acquire(${JSON.stringify(key)}) took more than ${patience} ms`;
-      return within(patience, subject.locks.acquire(key, { signal }), message);
+      const message = `acquire(${JSON.stringify(key)}) took more than ${timeout} ms`;
+      return within(timeout, subject.locks.acquire(key, { signal }), message);
     };
     return { ...subject, acquire };
   };

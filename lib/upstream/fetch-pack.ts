@@ -1,20 +1,11 @@
 import { unlessLate } from '../async/deadline.js';
 import { SnapshotError } from '../errors.js';
 import { encodeFetchRequest, readFetchAnswer } from '../git/upload-pack.js';
-import {
-  type IngestedPack,
-  type IngestOptions,
-  type IngestProgress,
-  ingestPack,
-} from '../pack/ingest.js';
+import { type IngestedPack, type IngestOptions, ingestPack } from '../pack/ingest.js';
 import { connect } from './discover.js';
+import type { FetchProgress } from './fetch-progress.js';
 import type { UpstreamClient } from './http-client.js';
 import type { UpstreamTask } from './task.js';
-
-export type FetchProgress =
-  | ({ readonly kind: 'pack' } & IngestProgress)
-  /** A message such as "Counting objects: 12% (3/25)". If there are many, some are skipped. */
-  | { readonly kind: 'message'; readonly text: string };
 
 /** Milliseconds between messages: an upstream that sends many must not keep the host busy. */
 const MESSAGE_INTERVAL = 100;

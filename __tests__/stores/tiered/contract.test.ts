@@ -1,10 +1,6 @@
 import { join } from 'node:path';
-import {
-  FileSystemStore,
-  MemoryStore,
-  type SnapshotStore,
-  TieredStore,
-} from '../../../lib/index.js';
+import { FileSystemStore, MemoryStore, TieredStore } from '../../../lib/index.js';
+import type { SnapshotStore } from '../../../lib/stores/index.js';
 import { registerCases } from '../../../lib/testing/contract.js';
 import { storeContract } from '../../../lib/testing/index.js';
 import { conditionCases } from '../../../lib/testing/store-conditions.js';

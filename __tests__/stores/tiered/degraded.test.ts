@@ -10,8 +10,8 @@ import {
   parseRepository,
   type SnapshotService,
   type TieredStore,
-  type TieredStoreOptions,
 } from '../../../lib/index.js';
+import type { TieredStoreOptions } from '../../../lib/stores/index.js';
 import {
   assertContent,
   assertMiss,
@@ -48,7 +48,7 @@ async function assertNotGiven(store: TieredStore, key: string): Promise<void> {
 }
 
 /** The tiers are in memory, and answer before any timer: only a tier that hangs is late. */
-const SHORT = { localMaxAge: 0, responseTimeout: 50, stallTimeout: 50 };
+const SHORT = { localMaxAge: 0, responseTimeout: 50, idleTimeout: 50 };
 const tiers = (options: Partial<TieredStoreOptions> = {}) => allTiers({ ...SHORT, ...options });
 
 describe.each(['failing', 'hanging'] as const)('While the shared tier is %s,', (state) => {

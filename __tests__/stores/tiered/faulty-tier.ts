@@ -1,13 +1,13 @@
 import { Readable } from 'node:stream';
-import {
-  type ListOptions,
-  MemoryStore,
-  type OpenedObject,
-  type OpenOptions,
-  type PutOptions,
-  type SnapshotStore,
-  type StoredObject,
-} from '../../../lib/index.js';
+import { MemoryStore } from '../../../lib/index.js';
+import type {
+  ListOptions,
+  OpenedObject,
+  OpenOptions,
+  PutOptions,
+  SnapshotStore,
+  StoredObject,
+} from '../../../lib/stores/index.js';
 
 /** A store in memory that counts its calls, and fails as a test says. */
 export class FaultyTier implements SnapshotStore {

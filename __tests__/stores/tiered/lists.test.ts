@@ -15,7 +15,7 @@ const tiers = () =>
     localMaxAge: 0,
     retryInterval: HOUR,
     responseTimeout: RESPONSE,
-    stallTimeout: HOUR,
+    idleTimeout: HOUR,
   });
 
 async function never(): Promise<void> {

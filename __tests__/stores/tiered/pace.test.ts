@@ -1,6 +1,7 @@
 /** @one-node-version */
 import { setImmediate } from 'node:timers/promises';
-import { FileSystemStore, MemoryStore, type SnapshotStore } from '../../../lib/index.js';
+import { FileSystemStore, MemoryStore } from '../../../lib/index.js';
+import type { SnapshotStore } from '../../../lib/stores/index.js';
 import { assertBytes, contentOf, mustOpen, put } from '../../../lib/testing/store-content.js';
 import { rounds, seedOf } from '../../support/effort.js';
 import { SeededRandom } from '../../support/random.js';

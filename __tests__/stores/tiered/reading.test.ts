@@ -133,7 +133,7 @@ describe('A shared tier', () => {
     const path = await directory();
     const clock = stopClock(defer);
     const files = new WatchedWrites({ directory: path });
-    const { local, shared, store, failures } = tiers({ stallTimeout: HOUR }, files);
+    const { local, shared, store, failures } = tiers({ idleTimeout: HOUR }, files);
     await put(shared.inner, 'key', OLD);
     // The bytes that have arrived are written first: a slow local tier is another failure.
     const timePasses = () => files.afterWrites(2, () => clock.tick(HOUR));
@@ -154,7 +154,7 @@ describe('A shared tier', () => {
   });
 
   test('that breaks fails slow readers as well, which read from it a second time', async () => {
-    const { shared, store } = tiers({ stallTimeout: 50 }, new MemoryStore({ maxBytes: MIB }));
+    const { shared, store } = tiers({ idleTimeout: 50 }, new MemoryStore({ maxBytes: MIB }));
     await put(shared.inner, 'key', OLD);
     const { reached, release } = holdAt(shared, 3 * MIB);
     const bodies = [await mustOpen(store, 'key'), await mustOpen(store, 'key')];

@@ -1,10 +1,5 @@
-import {
-  MemoryStore,
-  type SnapshotStore,
-  type StoreFailure,
-  TieredStore,
-  type TieredStoreOptions,
-} from '../../../lib/index.js';
+import { MemoryStore, TieredStore } from '../../../lib/index.js';
+import type { SnapshotStore, StoreFailure, TieredStoreOptions } from '../../../lib/stores/index.js';
 import { door } from '../../support/door.js';
 import { FaultyTier } from './faulty-tier.js';
 

@@ -1,36 +1,14 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { LRUCache } from 'lru-cache';
-import { z } from 'zod';
 import { callHost } from '../../call-host.js';
-import { checkOptions, methods } from '../../check-options.js';
-import type { Logger } from '../../config/options.js';
+import { checkOptions } from '../../check-options.js';
 import { SnapshotError, toSnapshotError } from '../../errors.js';
 import { problemStatus, sendProblem, sendProblemOrBreak } from '../problem.js';
 import { proofOf } from './authenticity.js';
+import type { WebhookOptions } from './options.js';
 import { pushedUrls } from './payload.js';
 import { BodyRoom } from './read-body.js';
-
-/** Receives pushes: the service of a router. */
-export interface PushListener {
-  /** Takes a push to this clone URL: checks a known repository. @returns whether it is known. */
-  notifyPush(url: string): boolean | Promise<boolean>;
-}
-
-const secret = z.string().min(1, 'must not be empty');
-
-const schema = z.strictObject({
-  /** The secret or signing token that the git host has. Give several while one replaces another. */
-  secret: z
-    .union([secret.transform((one) => [one]), z.array(secret).min(1, 'must have a secret')])
-    .pipe(z.array(secret)),
-  /** Gets each push. */
-  service: methods<PushListener>(['notifyPush'], 'the service of a router'),
-  /** Gets failures that need the operator. Default: `console`. */
-  logger: methods<Logger>(['warn', 'error'], 'a logger').optional(),
-});
-
-/** The options of `createWebhookHandler`. */
-export type WebhookOptions = z.input<typeof schema>;
+import { webhookSchema } from './schema.js';
 
 /** The marks of some 5,000 deliveries take about 2 MB. */
 const MAX_MARKS = 10_000;
@@ -46,7 +24,7 @@ const CHALLENGE = { 'WWW-Authenticate': 'Webhook-Signature' };
  * @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong.
  */
 export function createWebhookHandler(options: WebhookOptions): RequestHandler {
-  const { secret: secrets, service, logger = console } = checkOptions(schema, options);
+  const { secret: secrets, service, logger = console } = checkOptions(webhookSchema, options);
   /** The marks of the latest deliveries. */
   const seen = new LRUCache<string, true>({ max: MAX_MARKS });
   const room = new BodyRoom();

@@ -1,6 +1,6 @@
 import type { ObjectMemory } from '../../pack/object-memory.js';
 import type { ResolverPool } from '../../pack/resolver-pool.js';
-import type { FetchProgress } from '../../upstream/fetch-pack.js';
+import type { FetchProgress } from '../../upstream/fetch-progress.js';
 
 /** Resources of a worker thread for its jobs. */
 export interface JobContext {

@@ -1,7 +1,7 @@
 import { ObjectMemory } from '../../pack/object-memory.js';
 import { ResolverPool } from '../../pack/resolver-pool.js';
 import { DiscoveryError } from '../../upstream/discover.js';
-import type { FetchProgress } from '../../upstream/fetch-pack.js';
+import type { FetchProgress } from '../../upstream/fetch-progress.js';
 import { serveTasks } from '../../workers/serve.js';
 import { type CheckTask, checkUpstream } from './check.js';
 import { type CloneTask, cloneMirror } from './clone.js';

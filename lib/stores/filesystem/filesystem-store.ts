@@ -40,8 +40,6 @@ import type { FileSystemStoreOptions } from './options.js';
 import { ReplacedFiles } from './replaced-files.js';
 import { type FileSystemStoreConfig, fileSystemStoreSchema } from './schema.js';
 
-export type { FileSystemStoreOptions } from './options.js';
-
 /**
  * Keeps each object as one file of a directory. Any number of processes may share the directory: a
  * file is written under a temporary name, synced and renamed, and read through one descriptor.

@@ -1,3 +1,2 @@
-export type { S3StoreOptions } from './options.js';
-export type { PresignOptions } from './presign.js';
+export type { PresignOptions, S3StoreOptions } from './options.js';
 export { S3Store } from './s3-store.js';

@@ -60,3 +60,16 @@ export interface S3StoreOptions extends KeepReplacedOptions {
    */
   readonly conditionalWrites?: boolean | undefined;
 }
+
+/** The options of `presign`. */
+export interface PresignOptions {
+  /** Seconds for which the URL is good, at most 604,800: seven days. */
+  readonly expiresIn: number;
+  /** Only this revision: when another one is stored, there is no URL. */
+  readonly revision?: string | undefined;
+  /** The `Content-Type` of the download. Default: `application/octet-stream`. */
+  readonly contentType?: string | undefined;
+  /** The `Content-Disposition` of the download. Default: none. */
+  readonly contentDisposition?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}

@@ -2,18 +2,7 @@ import { GetObjectCommand } from '@aws-sdk/client-s3';
 import type { ObjectHead, S3Bucket } from './bucket.js';
 import { requirePresigner } from './config.js';
 import { answerOf } from './failure.js';
-
-export interface PresignOptions {
-  /** Seconds for which the URL is good, at most 604,800: seven days. */
-  expiresIn: number;
-  /** Only this revision: when another one is stored, there is no URL. */
-  revision?: string | undefined;
-  /** The `Content-Type` of the download. Default: `application/octet-stream`. */
-  contentType?: string | undefined;
-  /** The `Content-Disposition` of the download. Default: none. */
-  contentDisposition?: string | undefined;
-  signal?: AbortSignal | undefined;
-}
+import type { PresignOptions } from './options.js';
 
 /** Signs the URL of an object, or of its S3 version if there is one. Makes no request. */
 export async function presignObject(

@@ -17,8 +17,8 @@ import { MAX_URL_LIFETIME, parseS3Options, type S3StoreConfig } from './config.j
 import { encodeDescription } from './description.js';
 import { isObjectName } from './object-name.js';
 import { isOther, ObjectReader } from './object-reader.js';
-import type { S3StoreOptions } from './options.js';
-import { type PresignOptions, presignObject } from './presign.js';
+import type { PresignOptions, S3StoreOptions } from './options.js';
+import { presignObject } from './presign.js';
 import { ReplacedObjects } from './replaced-objects.js';
 import { upload } from './upload.js';
 

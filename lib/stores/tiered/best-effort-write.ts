@@ -1,7 +1,7 @@
 import { SnapshotError } from '../../errors.js';
 import { PushedBody } from '../pushed-body.js';
 import type { StoredObject } from '../store.js';
-import { unlessStalled } from './stall-timeout.js';
+import { unlessStalled } from './idle-timeout.js';
 
 /** Makes the write. @param signal aborts when the write is given up. */
 export type Put = (body: AsyncIterable<Uint8Array>, signal: AbortSignal) => Promise<StoredObject>;

@@ -14,11 +14,11 @@ import type {
 } from '../store.js';
 import { isPreconditionFailure, withConditionCheck } from '../write-condition.js';
 import { BestEffortWrite, type Put } from './best-effort-write.js';
-import { StoreStalled, toStoreError, unlessStalled } from './stall-timeout.js';
+import { StoreStalled, toStoreError, unlessStalled } from './idle-timeout.js';
 
 export interface CircuitBreakerOptions {
   readonly responseTimeout: number;
-  readonly stallTimeout: number;
+  readonly idleTimeout: number;
   readonly retryInterval: number;
   readonly onFailure: (key: string | undefined, error: SnapshotError) => void;
 }
@@ -141,7 +141,7 @@ export class CircuitBreaker {
       const checked = withConditionCheck(store, key, body, { ifRevision, signal });
       return store.put(key, checked, { ...options, ifRevision, signal });
     };
-    return new BestEffortWrite(put, this.#options.stallTimeout, (error) => {
+    return new BestEffortWrite(put, this.#options.idleTimeout, (error) => {
       if (isPreconditionFailure(error)) throw error;
       this.#recordFailure(key, error);
     });

@@ -8,15 +8,15 @@ import { RecyclingBody } from '../recycling-body.js';
 import type { ByteRange, OpenOptions, StoredObject } from '../store.js';
 import type { BestEffortWrite } from './best-effort-write.js';
 import { type CircuitBreaker, withErrorListener } from './circuit-breaker.js';
+import { toStoreError, unlessStalled } from './idle-timeout.js';
 import type { LocalCopies } from './local-copies.js';
 import { ReadDuringFill } from './read-during-fill.js';
-import { toStoreError, unlessStalled } from './stall-timeout.js';
 
 export interface LocalTierFillParts {
   readonly shared: CircuitBreaker;
   readonly local: LocalCopies;
   /** Milliseconds. */
-  readonly stallTimeout: number;
+  readonly idleTimeout: number;
 }
 
 /**
@@ -52,7 +52,7 @@ export class LocalTierFill {
     const reader: ReadDuringFill = new ReadDuringFill({
       slice,
       openRest: (range, stopped) => this.#openRest(range, stopped),
-      stallTimeout: this.#parts.stallTimeout,
+      idleTimeout: this.#parts.idleTimeout,
       onClose: () => this.#readers.delete(reader),
     });
     this.#readers.add(reader);
@@ -81,7 +81,7 @@ export class LocalTierFill {
   async #copy(): Promise<void> {
     const body = await this.#body;
     if (body === undefined) return;
-    const { shared, local, stallTimeout } = this.#parts;
+    const { shared, local, idleTimeout } = this.#parts;
     const { key, revision } = this.object;
     const copy = local.write(key, this.object, this.object);
     try {
@@ -111,7 +111,7 @@ export class LocalTierFill {
         this.#decide(kept);
         const prepared = this.#prepareReaders();
         // A reader that hangs delays the others no longer than this.
-        if (kept !== undefined) await orLater(prepared, stallTimeout);
+        if (kept !== undefined) await orLater(prepared, idleTimeout);
       },
     );
   }
@@ -120,7 +120,7 @@ export class LocalTierFill {
   async #pump(body: Readable, copy: BestEffortWrite): Promise<void> {
     const chunks: AsyncIterator<Uint8Array> = body[Symbol.asyncIterator]();
     while (!copy.hasEnded) {
-      const next = unlessStalled(this.#parts.stallTimeout, chunks.next());
+      const next = unlessStalled(this.#parts.idleTimeout, chunks.next());
       const { done, value } = await unlessAborted(next, this.#ending.signal);
       if (done) {
         if (this.#position === this.object.size)

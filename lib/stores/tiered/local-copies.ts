@@ -13,7 +13,7 @@ import type {
 } from '../store.js';
 import { isDescription, isMetadata, isRecord, parseJson } from '../stored-json.js';
 import { BestEffortWrite } from './best-effort-write.js';
-import { toStoreError, unlessStalled } from './stall-timeout.js';
+import { toStoreError, unlessStalled } from './idle-timeout.js';
 
 const MAX_REMEMBERED = 10_000;
 
@@ -35,7 +35,7 @@ export interface LocalCopy {
 }
 
 export interface LocalCopiesOptions {
-  readonly stallTimeout: number;
+  readonly idleTimeout: number;
   readonly onFailure: (key: string, error: SnapshotError) => void;
 }
 
@@ -91,7 +91,7 @@ export class LocalCopies {
     const options = { metadata: encodeCopy(metadata, shared), priority };
     return new BestEffortWrite(
       async (body, signal) => this.#store.put(key, body, { ...options, signal }),
-      this.#options.stallTimeout,
+      this.#options.idleTimeout,
       (error) => this.#fail(key, error),
     );
   }
@@ -142,7 +142,7 @@ export class LocalCopies {
   /** Finds out whether the store kept a copy or had no room. Remembers this for later copies. */
   async #isKept({ key, size, revision }: StoredObject): Promise<boolean> {
     try {
-      const stored = await unlessStalled(this.#options.stallTimeout, this.#store.stat(key));
+      const stored = await unlessStalled(this.#options.idleTimeout, this.#store.stat(key));
       const isKept = stored?.revision === revision;
       if (!isKept) this.#unkept = Math.min(this.#unkept, size);
       else if (size >= this.#unkept) this.#unkept = Number.POSITIVE_INFINITY;

@@ -35,7 +35,7 @@ export interface TieredStoreOptions {
    *
    * @default 60_000
    */
-  readonly stallTimeout?: number | undefined;
+  readonly idleTimeout?: number | undefined;
   /**
    * Milliseconds for which a failed shared tier is not called. 0: it is always called.
    *

@@ -4,7 +4,7 @@ import { SnapshotError } from '../../errors.js';
 import type { Slice } from '../range.js';
 import type { ByteSource } from '../recycling-body.js';
 import type { ByteRange } from '../store.js';
-import { toStoreError, unlessStalled } from './stall-timeout.js';
+import { toStoreError, unlessStalled } from './idle-timeout.js';
 
 interface Rest {
   readonly body: Readable;
@@ -16,7 +16,7 @@ export interface ReadDuringFillParts {
   /** Waits until the source of the rest is decided, and opens the rest there. */
   readonly openRest: (range: ByteRange, signal: AbortSignal) => Promise<Readable>;
   /** Milliseconds that the rest may take for its next bytes. */
-  readonly stallTimeout: number;
+  readonly idleTimeout: number;
   readonly onClose: () => void;
 }
 
@@ -119,7 +119,7 @@ export class ReadDuringFill implements ByteSource {
   async #readOn(): Promise<void> {
     const { signal } = this.#stopping;
     const { chunks } = await this.#openOnce();
-    const next = unlessStalled(this.#parts.stallTimeout, chunks.next());
+    const next = unlessStalled(this.#parts.idleTimeout, chunks.next());
     const { done, value } = await unlessAborted(next, signal).catch((error: unknown) => {
       throw toStoreError(error);
     });

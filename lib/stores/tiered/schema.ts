@@ -12,7 +12,7 @@ export const tieredStoreSchema = z
     shared: store,
     localMaxAge: duration.default(1000),
     responseTimeout: milliseconds.default(5000),
-    stallTimeout: milliseconds.default(60_000),
+    idleTimeout: milliseconds.default(60_000),
     retryInterval: duration.default(5000),
     onDegraded: callback<(failure: StoreFailure) => void>().default(() => warn),
   })

@@ -21,12 +21,10 @@ import type {
 import type { BestEffortWrite } from './best-effort-write.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { LocalTierFill } from './fill-local-tier.js';
+import { toStoreError } from './idle-timeout.js';
 import { encodeCopy, LocalCopies, type LocalCopy } from './local-copies.js';
 import type { StoreFailure, TieredStoreOptions } from './options.js';
 import { type TieredStoreConfig, tieredStoreSchema } from './schema.js';
-import { toStoreError } from './stall-timeout.js';
-
-export type { StoreFailure, TieredStoreOptions } from './options.js';
 
 const MAX_REMEMBERED = 10_000;
 

@@ -1,0 +1,4 @@
+export { SnapshotError, type SnapshotErrorCode } from '../errors.js';
+export { MemoryLocks } from './memory.js';
+export type { DisposableLock, Lock, LockRegistry } from './registry.js';
+export { withFallback } from './with-fallback.js';

@@ -1,0 +1,45 @@
+export type {
+  BuiltArtifact,
+  DownloadHeaders,
+  EnsuredRefs,
+  OpenedArtifact,
+  OpenStoredOptions,
+  StatStoredOptions,
+  StoredArtifact,
+  WantedRefs,
+} from '../artifact/artifact.js';
+export type { ArtifactId, BundleId, SnapshotId } from '../artifact/id.js';
+export type { LoadCounts } from '../async/load.js';
+export type {
+  BasicCredentials,
+  Credentials,
+  CredentialsContext,
+  CredentialsProvider,
+} from '../config/credentials.js';
+export type { Logger, ServiceOptions } from '../config/options.js';
+export { ERROR_CODES, SnapshotError, type SnapshotErrorCode } from '../errors.js';
+export type { SnapshotEventSource, SnapshotListener } from '../events/emitter.js';
+export type {
+  EvictedEvent,
+  EvictionFailedEvent,
+  HitEvent,
+  MirrorCorruptedEvent,
+  MirrorEvictedEvent,
+  MirrorSeedFailedEvent,
+  MissEvent,
+  RepositoryForgottenEvent,
+  SnapshotEvents,
+} from '../events/events.js';
+export type {
+  JobEndedEvent,
+  JobInfo,
+  JobKind,
+  JobProgressEvent,
+  JobResults,
+  JobStartedEvent,
+} from '../events/job-events.js';
+export { parseRepository, type RepositoryId } from '../repository.js';
+export type { FetchProgress } from '../upstream/fetch-progress.js';
+export { createSnapshotService } from './create-service.js';
+export type { RepositoryStatus, ServiceStats } from './service-status.js';
+export type { CloseOptions, SnapshotService } from './snapshot-service.js';

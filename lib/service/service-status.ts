@@ -1,0 +1,48 @@
+import type { StoredArtifact } from '../artifact/artifact.js';
+import type { LoadCounts } from '../async/load.js';
+import type { SnapshotError } from '../errors.js';
+import type { RepositoryId } from '../repository.js';
+
+/** The state of a repository in this service. Times are in milliseconds since the epoch. */
+export interface RepositoryStatus {
+  readonly repository: RepositoryId;
+  /** `undefined` when there is no mirror. */
+  readonly mirror:
+    | {
+        readonly state: 'cloning' | 'ready';
+        /** The size of its packs and idx files. */
+        readonly bytes: number;
+        readonly packs: number;
+        /** HEAD's commit. */
+        readonly commit: string | undefined;
+      }
+    | undefined;
+  /** The default snapshot; `undefined` when none is stored. */
+  readonly stored: StoredArtifact | undefined;
+  /** Whether the stored snapshot is current, as far as is known. */
+  readonly isCurrent: boolean;
+  /** When a client last requested the repository; `undefined` if no client did. */
+  readonly requestedAt: number | undefined;
+  /** When the last successful check began; `undefined` if there was none. */
+  readonly checkedAt: number | undefined;
+  /** The failure of the last check; `undefined` if it succeeded. */
+  readonly error: SnapshotError | undefined;
+}
+
+/** The state of a service at this moment, for gauges. Events have what happens in between. */
+export interface ServiceStats {
+  /** Repositories that have a mirror, or that clients have requested. */
+  readonly repositories: number;
+  /** Mirrors that are ready, and the bytes of their packs and idx files. */
+  readonly mirrors: { readonly count: number; readonly bytes: number };
+  /** Clones of upstreams. */
+  readonly clones: LoadCounts;
+  /** Checks of upstreams, and fetches. */
+  readonly fetches: LoadCounts;
+  /** Queries to mirrors, for `ensureRefs` and `isHead`. */
+  readonly queries: LoadCounts;
+  /** Repacks and connectivity checks of mirrors. */
+  readonly repacks: LoadCounts;
+  /** Builds. `running` write bytes; `queued` wait for a lock, their mirror or their turn. */
+  readonly builds: LoadCounts;
+}

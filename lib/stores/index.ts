@@ -1,0 +1,21 @@
+export { SnapshotError, type SnapshotErrorCode } from '../errors.js';
+export { FileSystemStore } from './filesystem/filesystem-store.js';
+export type { FileSystemStoreOptions } from './filesystem/options.js';
+export { MemoryStore } from './memory.js';
+export type { MemoryStoreOptions } from './memory-options.js';
+export type {
+  ByteRange,
+  DownloadUrlOptions,
+  ListOptions,
+  Metadata,
+  OpenedObject,
+  OpenOptions,
+  Priority,
+  PutOptions,
+  SignalOptions,
+  SnapshotStore,
+  StoredObject,
+  WriteCondition,
+} from './store.js';
+export type { StoreFailure, TieredStoreOptions } from './tiered/options.js';
+export { TieredStore } from './tiered/tiered-store.js';
