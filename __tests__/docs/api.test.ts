@@ -22,14 +22,16 @@ const PAGES_OF_OPTIONS: Record<string, string[]> = {
 /** Types that others extend or combine, and options of errors. */
 const OF_NO_USE_ALONE = [
   'About',
+  'AboutArtifact',
   'ArtifactInfo',
   'DownloadErrorOptions',
-  'Failed',
+  'Failure',
   'IngestProgress',
+  'JobEnd',
   'KeepReplacedOptions',
   'RedisClient',
   'SnapshotErrorOptions',
-  'Timed',
+  'Success',
 ];
 
 /** In a report: the interfaces of options, with their members. */
