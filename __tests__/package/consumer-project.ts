@@ -63,16 +63,35 @@ export async function compile(
   resolution: Resolution,
   files: readonly string[],
 ): Promise<Compilation> {
-  const module = resolution === 'bundler' ? 'esnext' : resolution;
-  const compilerOptions = { ...STRICT, module, moduleResolution: resolution };
-  const config = join(project, 'tsconfig.json');
-  await writeFile(config, JSON.stringify({ compilerOptions, files }));
-  const args = [COMPILERS[compiler], '-p', config, '--listFiles', '--pretty', 'false'];
-  const { stdout, stderr } = await execute(process.execPath, args, { cwd: project });
-  const lines = `${stdout}${stderr}`.trimEnd().split('\n');
-  const isFile = (line: string) => line.startsWith(sep);
+  const lines = await runCompiler(project, compiler, resolution, files, '--listFiles');
   return {
     errors: lines.filter((line) => !isFile(line)),
     files: lines.filter(isFile).map((file) => relative(project, file)),
   };
+}
+
+/** Lists the files of a program as `compile` does, without checking types: in half the time. */
+export async function listFiles(project: string, files: readonly string[]): Promise<string[]> {
+  const lines = await runCompiler(project, 'newest', 'nodenext', files, '--listFilesOnly');
+  return lines.filter(isFile).map((file) => relative(project, file));
+}
+
+async function runCompiler(
+  project: string,
+  compiler: Compiler,
+  resolution: Resolution,
+  files: readonly string[],
+  list: '--listFiles' | '--listFilesOnly',
+): Promise<string[]> {
+  const module = resolution === 'bundler' ? 'esnext' : resolution;
+  const compilerOptions = { ...STRICT, module, moduleResolution: resolution };
+  const config = join(project, 'tsconfig.json');
+  await writeFile(config, JSON.stringify({ compilerOptions, files }));
+  const args = [COMPILERS[compiler], '-p', config, list, '--pretty', 'false'];
+  const { stdout, stderr } = await execute(process.execPath, args, { cwd: project });
+  return `${stdout}${stderr}`.trimEnd().split('\n');
+}
+
+function isFile(line: string): boolean {
+  return line.startsWith(sep);
 }

@@ -1,10 +1,18 @@
 /**
  * @one-node-version
+ *
+ * `npm run test:consumers` runs it: compilers take long.
  */
 import { appendFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cleanup } from '../support/temporary-directory.js';
-import { type Compiler, compile, makeConsumer, type Resolution } from './consumer-project.js';
+import {
+  type Compiler,
+  compile,
+  listFiles,
+  makeConsumer,
+  type Resolution,
+} from './consumer-project.js';
 import { pack, readManifest } from './packed-package.js';
 
 interface Consumer {
@@ -175,7 +183,9 @@ test.each(SETTINGS)(
     const project = await projectWith(types);
     // CommonJS: with `require` where the compiler lets it load an ES module.
     const kind = compiler === 'newest' && resolution === 'nodenext' ? 'require' : 'import';
-    const files = ENTRIES.flatMap((entry) =>
+    // The declarations of S3's client take most of the time: once for each compiler is enough.
+    const entries = ENTRIES.filter((entry) => resolution === 'nodenext' || !entry.endsWith('/s3'));
+    const files = entries.flatMap((entry) =>
       resolution === 'bundler'
         ? [`${fileName(entry)}.mts`]
         : [`${fileName(entry)}.mts`, `${fileName(entry)}.${kind}.cts`],
@@ -195,9 +205,7 @@ describe('The declarations', () => {
     'of %s alone bring only what they need',
     async (entry, { uses, files: most }) => {
       const files = [`${fileName(entry)}.mts`];
-      const program = await compile(project, 'newest', 'nodenext', files);
-      expect(program.errors).toEqual([]);
-      const packages = program.files.map(packageOf);
+      const packages = (await listFiles(project, files)).map(packageOf);
       const { dependencies, peerDependencies } = await readManifest();
       const foreign = Object.keys({ ...dependencies, ...peerDependencies });
       expect(foreign.filter((name) => packages.includes(name)).sort()).toEqual(uses);
