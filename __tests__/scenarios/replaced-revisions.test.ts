@@ -144,7 +144,9 @@ test('Another process that shares the directory serves what was replaced', async
 test('A store that can not tell what was replaced goes on serving what is stored', async () => {
   const local = new MemoryStore({ maxBytes: 0 });
   const shared = new MemoryStore({ maxBytes: 1e8 });
-  const app = await start({ store: new TieredStore({ local, shared, localMaxAge: 0 }) });
+  const app = await start({
+    store: new TieredStore({ local, shared, localMaxAge: 0, onDegraded: () => {} }),
+  });
   const { bytes, part } = await begun(app);
   const denied = new Error('403: access is denied');
   const replaced = jest.spyOn(shared, 'listReplaced').mockRejectedValue(denied);

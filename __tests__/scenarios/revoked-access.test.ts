@@ -403,7 +403,10 @@ describe('While the store does not delete', () => {
     // There is no room for copies.
     const local = new MemoryStore({ maxBytes: 0 });
     const shared = new FaultyTier(1e8);
-    const { service } = await start({}, { store: new TieredStore({ local, shared }) });
+    const { service } = await start(
+      {},
+      { store: new TieredStore({ local, shared, onDegraded: () => {} }) },
+    );
     for (const id of [repository.snapshot, { ...repository.snapshot, depth: 1 }])
       await read(service, id);
     fail(shared);

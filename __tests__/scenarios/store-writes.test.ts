@@ -105,7 +105,9 @@ test('A snapshot that the store failed to give, and then lost, is built and stor
   const shared = new MemoryStore({ maxBytes: 1e9 });
   const local = new MemoryStore({ maxBytes: 0 });
   const times = { localMaxAge: 0, retryInterval: 60 * 60_000 };
-  const service = repository.start({ store: new TieredStore({ local, shared, ...times }) });
+  const service = repository.start({
+    store: new TieredStore({ local, shared, onDegraded: () => {}, ...times }),
+  });
   await read(service, repository.snapshot);
   const denied = new Error('403: access is denied');
   const failing = jest.spyOn(shared, 'open').mockRejectedValueOnce(denied);
