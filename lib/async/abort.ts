@@ -1,4 +1,5 @@
 import { finished, type Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { isNativeError } from 'node:util/types';
 
 /** Settles like `promise`, or rejects with the signal's reason when it aborts. The work goes on. */
@@ -30,6 +31,22 @@ export async function abortable<T>(
     running.then(discard).catch(() => {});
     throw error;
   });
+}
+
+/**
+ * Yields the pieces of synchronous work. Lets messages arrive after each, such as an abort.
+ *
+ * @throws the signal's reason.
+ */
+export async function* interruptible<T>(
+  pieces: Iterable<T>,
+  signal: AbortSignal,
+): AsyncGenerator<T> {
+  for (const piece of pieces) {
+    yield piece;
+    await setImmediate();
+    signal.throwIfAborted();
+  }
 }
 
 /** Destroys a stream with the signal's own reason when it aborts. */

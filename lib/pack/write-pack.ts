@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
+import { interruptible } from '../async/abort.js';
 import { SnapshotError } from '../errors.js';
 import { encodePack } from './encode-pack.js';
 import { type IngestedPack, ingestPack } from './ingest.js';
@@ -38,16 +38,4 @@ export async function writePack(
     }
   });
   return pack;
-}
-
-/** Lets messages arrive between pieces, such as an abort. */
-async function* interruptible(
-  pieces: Iterable<Uint8Array>,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array> {
-  for (const piece of pieces) {
-    yield piece;
-    await setImmediate();
-    signal.throwIfAborted();
-  }
 }

@@ -231,8 +231,9 @@ export class Requests {
   #throwIfFailed({ repository }: ArtifactId, action: Action): void {
     const { known, refusals } = this.#parts;
     if (action === 'refuse') refusals.throwIfForgotten(repository);
+    if (action !== 'fail') return;
     const failure = failureOf(known.stateOf(repository), thisMoment());
-    if (action === 'fail' && failure !== undefined) throw failure;
+    if (failure !== undefined) throw failure;
   }
 
   #mayServeOnError(id: ArtifactId, found: Found<StoredArtifact>): boolean {

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { TarFrames } from '../archive/tar-frames.js';
+import { interruptible } from '../async/abort.js';
 import { readBlob, readSymlinkTarget, streamBlob } from '../checkout/blob.js';
 import { checkSize } from '../checkout/checkout-plan.js';
 import { convertToWorkingTree } from '../checkout/convert.js';
@@ -60,7 +61,7 @@ export async function writeCheckout(parts: CheckoutParts): Promise<void> {
   const size = indexBytes(writer.indexedBytes, cached);
   await tar.addStream(
     { path: './.git/index', kind: 'file', mode: 0o644, mtime: later, size },
-    abortable(index, signal),
+    interruptible(index, signal),
   );
 }
 
@@ -74,15 +75,6 @@ function* indexedEntries(
     if (kind === 'directory') continue;
     const mode = executable ? FileMode.executable : FileMode[kind];
     yield { path, mode, oid, size: sizes.at(count++) };
-  }
-}
-
-/** Lets an abort arrive after each piece. */
-async function* abortable(pieces: Iterable<Buffer>, signal: AbortSignal): AsyncGenerator<Buffer> {
-  for (const piece of pieces) {
-    yield piece;
-    await setImmediate();
-    signal.throwIfAborted();
   }
 }
 
