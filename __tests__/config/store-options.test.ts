@@ -14,7 +14,7 @@ import type { tieredStoreSchema } from '../../lib/stores/tiered/schema.js';
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
-/** Whether the options that are documented are those that a schema takes: the compiler decides. */
+/** Whether an interface of options and a schema have the same options. The compiler decides. */
 type AreChecked<Options, Schema extends z.ZodType> = Identical<
   Writable<Options>,
   Writable<z.input<Schema>>

@@ -16,7 +16,7 @@ import {
 import { pack, readManifest } from './packed-package.js';
 
 interface Consumer {
-  /** What the declarations of the entry may use, beside `@types/node`. */
+  /** The packages that the entry's declarations may import, beside `@types/node`. */
   readonly uses: readonly string[];
   /** The most declarations of ours that a program with the entry may have. */
   readonly files: number;

@@ -30,7 +30,7 @@ export function holdDeadlines(
   };
 }
 
-/** Lets deadlines of so many milliseconds pass as soon as they are set, until the test is over. */
+/** Until the test is over, each deadline of this many milliseconds passes as soon as it is set. */
 export function passDeadlines(defer: Cleanup['defer'], milliseconds: number): void {
   const { timeout } = AbortSignal;
   AbortSignal.timeout = (delay) => {

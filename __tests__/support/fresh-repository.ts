@@ -127,7 +127,7 @@ export async function readAtOnce(service: SnapshotService, id: ArtifactId): Prom
   return { source, bytes: await buffer(body), commit, etag };
 }
 
-/** What comes with the next event of a name; only of one repository, if it is given. */
+/** Waits for the next event of a name, and returns it. With a repository: for its next event. */
 export function next<Name extends Happening>(
   service: SnapshotService,
   name: Name,

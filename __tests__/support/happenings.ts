@@ -8,8 +8,8 @@ import type {
 } from '../../lib/index.js';
 
 /**
- * What tests wait for: an event, or what became of a job. A build is `done` when it has written its artifact, a
- * repack when packs were replaced.
+ * Tests wait for an event, or for the start or end of a job. A build is `done` when it has written its artifact. A
+ * repack is `done` when it has replaced packs.
  */
 export type Happening =
   | Exclude<keyof SnapshotEvents, 'jobStarted' | 'jobEnded'>
@@ -123,7 +123,7 @@ export function happened<Name extends Happening>(
   });
 }
 
-/** Yields each time that it happens from now on. */
+/** Yields each later event of this kind. */
 export async function* happenings<Name extends Happening>(
   source: Eventful,
   name: Name,

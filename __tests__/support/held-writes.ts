@@ -1,7 +1,7 @@
 import type { MemoryStore } from '../../lib/index.js';
 import { door } from './door.js';
 
-/** Holds the ends of all writes that begin from now on. @returns the function that releases them. */
+/** Keeps all later writes from ending. @returns a function that lets them end. */
 export function holdWrites(store: MemoryStore): () => void {
   const [opened, open] = door();
   const { put } = store;
