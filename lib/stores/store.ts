@@ -73,8 +73,8 @@ export interface ListOptions extends SignalOptions {
 export interface OpenedObject extends StoredObject {
   /**
    * The requested bytes. All other properties describe the whole object. The caller of `open` reads
-   * the body to its end or destroys it. It may change the chunks: they MUST NOT be memory that the
-   * store uses again.
+   * the body to its end or destroys it. It may change the chunks: they MUST NOT be the memory in which
+   * the store keeps the object.
    */
   readonly body: Readable;
 }
@@ -108,8 +108,9 @@ export interface SnapshotStore {
   /**
    * Whether `put` and `putFile` honour `ifRevision`. Then they MUST reject with a `SnapshotError`
    * coded `PRECONDITION_FAILED` unless the named revision is stored when the object would be
-   * published; for `null`, unless nothing is. If several writes name the same revision, or `null`, the store MUST publish at most one of
-   * them, even if different processes make them. Default: false.
+   * published; for `null`, unless nothing is. If several writes name the same revision, or `null`,
+   * the store MUST publish at most one of them, even if different processes make them. Default:
+   * false.
    */
   readonly writesConditionally?: boolean | undefined;
   /** `undefined` when nothing is stored under the key. */
@@ -125,9 +126,8 @@ export interface SnapshotStore {
    * the caller may use its memory again.
    *
    * When the body fails, or the signal aborts before the object is published, `put` MUST store
-   * nothing, and reject with the error of the body or the reason of the signal. It
-   * is enough to check the signal at the end of the body: the service's bodies fail as soon as the
-   * signal aborts.
+   * nothing, and reject with the error of the body or the reason of the signal. It is enough to
+   * check the signal at the end of the body: the service's bodies fail as soon as the signal aborts.
    */
   put(key: string, body: AsyncIterable<Uint8Array>, options?: PutOptions): Promise<StoredObject>;
   delete(key: string, options?: SignalOptions): Promise<void>;
@@ -155,7 +155,7 @@ export interface SnapshotStore {
    *
    * In a store that has it, the revision that a write names as `ifRevision` SHOULD stay readable
    * for some minutes after it was replaced. `stat`, `list`, and `open` without its name do not show
-   * it. It MUST be gone when `delete` of its key resolves.
+   * it. All replaced revisions of a key MUST be gone when `delete` of the key resolves.
    */
   listReplaced?(key: string, options?: SignalOptions): Promise<readonly StoredObject[]>;
   /**
