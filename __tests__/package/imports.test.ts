@@ -8,7 +8,7 @@ const LIB = join(process.cwd(), 'lib');
  * The folders and single files of `lib/`, from the top layer down. A file imports only from its own folder and
  * from lower layers. The entry of a folder may stand above it.
  */
-const FLOORS = [
+const LAYERS = [
   'index.ts',
   'create-router.ts',
   'http/webhook',
@@ -67,7 +67,7 @@ async function importsByFile(): Promise<Map<string, string[]>> {
 
 function layerOf(path: string): number {
   const folder = dirname(path);
-  return FLOORS.indexOf(folder === '.' || FLOORS.includes(path) ? path : folder);
+  return LAYERS.indexOf(folder === '.' || LAYERS.includes(path) ? path : folder);
 }
 
 test('Each file of lib is in a layer, and imports only from its folder and from lower layers', async () => {
