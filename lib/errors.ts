@@ -23,7 +23,7 @@ export const ERRORS = {
   UPSTREAM_NOT_FOUND: [503, false, 'The upstream has no such repository, or hides it.'],
   UPSTREAM_DENIED: [503, false, 'The upstream refused access to this repository.'],
   UPSTREAM_UNREACHABLE: [503, true, 'The upstream could not be reached, or it failed.'],
-  UPSTREAM_RATE_LIMITED: [503, true, 'The upstream limits how often this server may ask it.'],
+  UPSTREAM_RATE_LIMITED: [503, true, 'The upstream limits the requests of this server.'],
   UPSTREAM_ADDRESS_FORBIDDEN: [503, false, 'This server may not connect to the upstream.'],
   UPSTREAM_TIMEOUT: [503, true, 'The upstream did not answer in time.'],
   UPSTREAM_INVALID: [503, false, 'The upstream sent data that is not a valid git repository.'],

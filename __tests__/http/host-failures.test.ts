@@ -44,7 +44,7 @@ test('A logger that throws does not change the answer', async () => {
   };
   expect((await fetch(url)).status).toBe(503);
   while (warnings.mock.calls.length === 0) await new Promise(setImmediate);
-  expect(warnings.mock.calls[0]?.[0]).toContain('a logger of the host failed');
+  expect(warnings.mock.calls[0]?.[0]).toContain('a logger of the host app failed');
 });
 
 test('A delivery that the host app makes impossible to answer breaks the connection, and the process goes on', async () => {

@@ -9,7 +9,7 @@ export interface SnapshotEvents {
   hit: HitEvent;
   /** No artifact was stored that may be served. */
   miss: MissEvent;
-  /** A job's turn has come. Each started job ends once. */
+  /** A job has left the queue. Each started job ends once. */
   jobStarted: JobStartedEvent;
   jobProgress: JobProgressEvent;
   /** A job has succeeded or failed, or was aborted. */
@@ -83,6 +83,6 @@ export interface EvictionFailedEvent extends About {
 }
 
 export interface RepositoryForgottenEvent extends About {
-  /** Some of it could not be deleted: the service tries again. */
+  /** Why some of it could not be deleted: the service tries again. `undefined`: all was deleted. */
   readonly error: SnapshotError | undefined;
 }

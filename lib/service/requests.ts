@@ -186,7 +186,7 @@ export class Requests {
     return url;
   }
 
-  /** @throws SnapshotError the refusal, before the store is asked; the signal's reason. */
+  /** @throws SnapshotError the refusal, before the store is called; the signal's reason. */
   async #throwIfRefused({ repository }: ArtifactId, signal: AbortSignal | undefined) {
     const { checks, refusals, stopping } = this.#parts;
     if (stopping.aborted) refusals.throwIfForgotten(repository);
