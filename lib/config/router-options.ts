@@ -2,7 +2,7 @@ import type { Authorize } from './authorize.js';
 import type { Logger } from './logger.js';
 import type { ServiceOptions } from './service-options.js';
 
-/** The options of a router: those that concern HTTP. */
+/** The options of a router, which apply to HTTP only. */
 export interface RouterOptions {
   /**
    * Called for each request whose address and query are valid. Unless it returns `true`, the answer

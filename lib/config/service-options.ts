@@ -58,7 +58,7 @@ export interface ServiceOptions {
    */
   readonly budgets?: BudgetOptions | undefined;
   /**
-   * What snapshots contain.
+   * The contents of snapshots.
    *
    * @default {}
    */

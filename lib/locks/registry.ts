@@ -24,6 +24,6 @@ export interface DisposableLock extends Lock, AsyncDisposable {}
  */
 export interface LockRegistry {
   acquire(key: string, options?: { signal?: AbortSignal | undefined }): Promise<Lock>;
-  /** Whoever made it calls it once, after its users. Default: nothing to release. */
+  /** The app that made the registry calls it once, after its users. Default: nothing to release. */
   close?(): Promise<void>;
 }

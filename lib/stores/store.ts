@@ -154,6 +154,6 @@ export interface SnapshotStore {
    * of its key resolves.
    */
   listReplaced?(key: string, options?: SignalOptions): Promise<readonly StoredObject[]>;
-  /** Whoever made the store calls it once, after its users. Default: nothing to release. */
+  /** The app that made the store calls it once, after its users. Default: nothing to release. */
   close?(): Promise<void>;
 }
