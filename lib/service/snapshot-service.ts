@@ -27,6 +27,7 @@ export interface CloseOptions {
 /**
  * Serves artifacts of allowed repositories: the whole library without HTTP. A router works with any
  * object that fulfils this interface.
+ *
  * All methods take repositories as `parseRepository` returns them, and return canonical ones. All
  * methods that take a repository throw `FORBIDDEN` or `INVALID_REPOSITORY`, as `resolve` does. When
  * the signal of a call aborts, the call rejects with the signal's reason, and a `body` that it
