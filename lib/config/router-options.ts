@@ -6,8 +6,9 @@ import type { ServiceOptions } from './service-options.js';
 export interface RouterOptions {
   /**
    * Called for each request whose address and query are valid. Unless it returns `true`, the answer
-   * is 403, or the denial that it returns. Risk: nothing else keeps clients from repositories that
-   * your `credentials` can read. It applies to HTTP only, not to the service's own methods.
+   * is 403, or the denial that it returns. `req.params` has the parameters of the mount, such as
+   * `/tenants/:tenant`. Risk: nothing else keeps clients from repositories that your `credentials`
+   * can read. It applies to HTTP only, not to the service's own methods.
    *
    * @default none: every client can read every repository of the allowed hosts
    */

@@ -44,6 +44,7 @@ export type {
   JobStartedEvent,
 } from '../events/job-events.js';
 export { parseRepository, type RepositoryId } from '../repository.js';
+export type { ByteRange, SignalOptions } from '../stores/store.js';
 export type { FetchProgress } from '../upstream/fetch-progress.js';
 export { createSnapshotService } from './create-service.js';
 export type { RepositoryStatus, ServiceStats } from './service-status.js';
