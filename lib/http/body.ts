@@ -31,6 +31,9 @@ export async function sendBody(
 ): Promise<void> {
   const stop = () => body.destroy();
   signal.addEventListener('abort', stop, { once: true });
+  // The memory of a recycled chunk is used for other clients. The `write` of a middleware may call
+  // back while it still has the chunk.
+  const canRecycle = !Object.hasOwn(res, 'write');
   try {
     signal.throwIfAborted();
     let sent = 0;
@@ -38,9 +41,8 @@ export async function sendBody(
       if (!res.headersSent) res.writeHead(status, headers);
       sent += chunk.length;
       if (length !== undefined && sent > length) throw wrongLength(sent, length);
-      // The `write` of a middleware may never call back; then the chunk is not recycled.
       const hasRoom = res.write(chunk, (error) => {
-        if (!error && body instanceof RecyclingBody) body.recycle(chunk);
+        if (!error && canRecycle && body instanceof RecyclingBody) body.recycle(chunk);
       });
       if (hasRoom) continue;
       // Without this limit, a stalled client would keep an evicted file on the disk.
