@@ -50,8 +50,8 @@ export interface TimeoutOptions {
    */
   readonly connectTimeout?: number | undefined;
   /**
-   * Milliseconds within which the upstream's list of refs must arrive. Later, the upstream counts
-   * as down.
+   * Milliseconds within which the upstream's list of refs must arrive, and before that `credentials`
+   * give theirs. Later, the upstream counts as down.
    *
    * @default 60_000
    */
