@@ -6,7 +6,7 @@ import { MemoryStore, SnapshotError, type SnapshotService } from '../../lib/inde
 import type { OpenedObject, OpenOptions } from '../../lib/stores/index.js';
 import { passDeadlines } from '../support/deadlines.js';
 import { door } from '../support/door.js';
-import { type FreshRepository, freshRepository, read } from '../support/fresh-repository.js';
+import { type FreshRepository, freshRepository, next, read } from '../support/fresh-repository.js';
 import { cleanup } from '../support/temporary-directory.js';
 
 /*
@@ -101,6 +101,31 @@ test('A store that ignores which version it is asked for gives no part of anothe
   await expect(opened).resolves.toBeUndefined();
   await setImmediate();
   expect(bodies[0]?.destroyed).toBe(true);
+});
+
+test('A snapshot of which a store keeps only a part is told and not served', async () => {
+  const put = store.put.bind(store);
+  store.put = async (key, body, options) => {
+    if (!key.endsWith('/snapshot')) return await put(key, body, options);
+    const bytes = await buffer(body);
+    return await put(key, Readable.from([bytes.subarray(0, -1)]), options);
+  };
+  const service = repository.start({ store });
+  const failed = next(service, 'store failed');
+  await read(service, repository.snapshot);
+  expect((await failed).error.code).toBe('STORE_FAILED');
+  await expect(service.statStored(repository.snapshot)).resolves.toBeUndefined();
+});
+
+test('A store that lists each snapshot twice keeps as many of them as it should', async () => {
+  const list = store.list.bind(store);
+  store.list = async function* (options) {
+    for await (const object of list(options)) yield* [object, object];
+  };
+  const service = repository.start({ store, budgets: { maxVariants: 2 } });
+  const ids = [1, 2].map((depth) => ({ ...repository.snapshot, depth }));
+  for (const id of ids) await read(service, id);
+  for (const id of ids) await expect(service.statStored(id)).resolves.toBeDefined();
 });
 
 test('A snapshot that a store opens for a clone after the service has closed is closed', async () => {

@@ -163,8 +163,10 @@ export class StoredArtifacts {
 
   /** Evicts the least recently used variants of a repository above `maxVariants`. */
   async boundVariants(repository: RepositoryId): Promise<void> {
-    const variants: StoredObject[] = [];
-    for await (const variant of this.variantsOf(repository)) variants.push(variant);
+    // A list may give an object twice, such as when it is replaced meanwhile.
+    const byKey = new Map<string, StoredObject>();
+    for await (const variant of this.variantsOf(repository)) byKey.set(variant.key, variant);
+    const variants = [...byKey.values()];
     const { maxVariants } = this.#config.budgets;
     if (variants.length <= maxVariants) return;
     const used = ({ key, storedAt }: StoredObject) =>
