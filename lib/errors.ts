@@ -75,7 +75,10 @@ const BRAND = Symbol.for('express-git-snapshot.SnapshotError');
 export class SnapshotError extends Error {
   override readonly name = 'SnapshotError';
   readonly code: SnapshotErrorCode;
-  /** Seconds after which the same call may succeed; `undefined` if that is unknown. */
+  /**
+   * Seconds after which the same call may succeed; `undefined` if that is unknown. Failures that are
+   * not transient may have it, too: until then, the service repeats the failure without a new attempt.
+   */
   readonly retryAfter: number | undefined;
   /** The repository that the failed work was for; `undefined` if it was for none, or is unknown. */
   readonly repository: RepositoryId | undefined;
@@ -108,6 +111,11 @@ export class SnapshotError extends Error {
     this.repository = options.repository;
     this.limit = options.limit;
     this.clientDetail = options.clientDetail;
+  }
+
+  /** The status with which the router answers; only `ensure-refs` answers `UPSTREAM_*` with 502. */
+  get httpStatus(): number {
+    return ERRORS[this.code][0];
   }
 
   /** Whether the same call may succeed later although nobody changes anything. */

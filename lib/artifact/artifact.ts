@@ -28,7 +28,8 @@ export interface OpenedArtifact extends StoredArtifact {
 }
 
 /**
- * An artifact that is being built. `body` yields all bytes as they are written; if the build fails,
+ * An artifact that is being built: its size is not known yet. `body` yields all bytes as they are
+ * written; if the build fails,
  * it fails with a `SnapshotError`. Read it to its end or destroy it.
  */
 export interface BuiltArtifact extends ArtifactInfo {

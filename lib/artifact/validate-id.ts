@@ -9,6 +9,8 @@ const MAX_REF_BYTES = 255;
 /** It has no UTF-8 form: it would become U+FFFD, and so the name of another ref. */
 const LONE_SURROGATE = /\p{Cs}/u;
 const MAX_DEPTH = 0x7fff_ffff;
+/** It has no UTF-8 form, but keys of stores have one. */
+const LONE_SURROGATE = /\p{Cs}/u;
 
 /**
  * Validates the id of an artifact from a caller without HTTP, and makes its repository canonical.
@@ -57,6 +59,7 @@ export function checkRef(ref: string): void {
     !LONE_SURROGATE.test(ref) &&
     Buffer.byteLength(ref) <= MAX_REF_BYTES &&
     !ref.startsWith('-') &&
+    !LONE_SURROGATE.test(ref) &&
     isValidRefName(`refs/heads/${ref}`);
   if (!isPossible) throw invalidRequest('ref is no name of a branch, tag or commit');
 }

@@ -5,9 +5,10 @@ import type { ServiceOptions } from './service-options.js';
 /** The options of a router: those that concern HTTP. */
 export interface RouterOptions {
   /**
-   * Called for each request, after its address and query were checked. Anything but `true` is refused,
-   * with 403 or with the denial that it returns. Risk: nothing else keeps clients from repositories that your `credentials` can read. It
-   * covers HTTP only, not the service.
+   * Called for each request, after its address and query were checked. Anything but `true` is
+   * refused, with 403 or with the denial that it returns. `req.params` has the parameters of the
+   * mount, such as `/tenants/:tenant`. Risk: nothing else keeps clients from repositories that your
+   * `credentials` can read. It covers HTTP only, not the service.
    *
    * @default none: every client can read every repository of the allowed hosts
    */

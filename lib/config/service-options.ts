@@ -16,13 +16,14 @@ export interface ServiceOptions {
    */
   readonly hosts: readonly string[] | Readonly<Record<string, HostOptions>>;
   /**
-   * Where artifacts are stored.
+   * Where artifacts are stored. The app that made the store closes it, after the service.
    *
    * @default `FileSystemStore` in `dataDir`
    */
   readonly store?: SnapshotStore | undefined;
   /**
-   * Keeps two builds of one artifact from running at once. The default covers this process only.
+   * Keeps two builds of one artifact from running at once. The default covers this process only. The
+   * app that made the registry closes it, after the service.
    *
    * @default `MemoryLocks`
    */

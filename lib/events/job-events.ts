@@ -72,7 +72,7 @@ export type JobProgressEvent = {
   [Kind in 'clone' | 'fetch']: JobInfo<Kind> & { readonly progress: FetchProgress };
 }['clone' | 'fetch'];
 
-/** `error` tells whether the job succeeded; only then it has results, which depend on `kind`. */
+/** `error` is `undefined` if the job succeeded. Only then there are results; they depend on `kind`. */
 export type JobEndedEvent = { [Kind in JobKind]: JobEnd<Kind> }[JobKind];
 
 export type JobEnd<Kind extends JobKind> = JobInfo<Kind> & {

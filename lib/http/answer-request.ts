@@ -10,7 +10,7 @@ import { decodeRepository, type RepositoryId } from '../repository.js';
 import type { SnapshotService } from '../service/snapshot-service.js';
 import { findDenial } from './authorization.js';
 import { Connections, type Turn } from './connections.js';
-import { problemStatus, sendProblem, sendProblemOrBreak } from './problem.js';
+import { sendProblem, sendProblemOrBreak } from './problem.js';
 
 /** One authorized request for an artifact of a repository. */
 export interface Exchange {
@@ -97,7 +97,7 @@ function logFailure(
   error: SnapshotError,
   repository: RepositoryId | undefined,
 ): void {
-  const status = problemStatus(error.code);
+  const status = error.httpStatus;
   if (status < 500) return;
   const fields = failureFields(error, repository);
   // The upstream or the load causes a 503. All other failures need the operator.

@@ -43,6 +43,9 @@ export interface ServiceStats {
   readonly queries: LoadCounts;
   /** Repacks and connectivity checks of mirrors. */
   readonly repacks: LoadCounts;
-  /** Builds. `running` write bytes; `queued` wait for a lock, their mirror or their turn. */
+  /**
+   * Builds. `running` write their artifact or store it; `queued` wait for a lock, their mirror or
+   * their turn.
+   */
   readonly builds: LoadCounts;
 }

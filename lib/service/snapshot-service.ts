@@ -49,7 +49,7 @@ export interface SnapshotService extends AsyncDisposable {
   ready(options?: SignalOptions): Promise<void>;
 
   /**
-   * The canonical name of an allowed repository: keys, events and `authorize` have this name.
+   * The canonical name of an allowed repository: results, events and `authorize` use it.
    *
    * @throws SnapshotError `FORBIDDEN`, `INVALID_REPOSITORY`
    */
@@ -64,10 +64,17 @@ export interface SnapshotService extends AsyncDisposable {
    *
    * @throws SnapshotError any of `UPSTREAM_*`, `REPOSITORY_*`, `REF_NOT_FOUND`, `BASE_NOT_FOUND`,
    * `LIMIT_EXCEEDED`, `STORE_FAILED`, `STORAGE_FULL`, `OVERLOADED`, `TOO_MANY_VARIANTS`,
-   * `LOCK_UNAVAILABLE`, `INVALID_REQUEST`, `CLOSED`, `INTERNAL`; the signal's reason.
+   * `LOCK_UNAVAILABLE`, `MIRROR_CORRUPTED`, `INVALID_REQUEST`, `CLOSED`, `INTERNAL`; the signal's
+   * reason.
    */
   get(id: ArtifactId, options?: SignalOptions): Promise<OpenedArtifact | BuiltArtifact>;
-  /** Describes the stored artifact. Never builds; checks the upstream only with `revalidate`. */
+  /**
+   * Describes the stored artifact, if there is one. Never builds; checks the upstream only with
+   * `revalidate`.
+   *
+   * @throws SnapshotError `INVALID_REQUEST`, `STORE_FAILED`; with `revalidate` also `UPSTREAM_*`, if
+   * the artifact is too old to be served without a successful check.
+   */
   statStored(id: ArtifactId, options?: StatStoredOptions): Promise<StoredArtifact | undefined>;
   /**
    * Opens the stored artifact, or a range of it; with `revision` also a version that was replaced
