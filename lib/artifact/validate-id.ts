@@ -6,8 +6,6 @@ import { checkRepository, type RepositoryId, repositoryKey } from '../repository
 import type { ArtifactId } from './id.js';
 
 const MAX_REF_BYTES = 255;
-/** It has no UTF-8 form: it would become U+FFFD, and so the name of another ref. */
-const LONE_SURROGATE = /\p{Cs}/u;
 const MAX_DEPTH = 0x7fff_ffff;
 /** It has no UTF-8 form, but keys of stores have one. */
 const LONE_SURROGATE = /\p{Cs}/u;
@@ -56,7 +54,6 @@ export function allowedRepository(config: AllowList, repository: RepositoryId): 
  */
 export function checkRef(ref: string): void {
   const isPossible =
-    !LONE_SURROGATE.test(ref) &&
     Buffer.byteLength(ref) <= MAX_REF_BYTES &&
     !ref.startsWith('-') &&
     !LONE_SURROGATE.test(ref) &&
