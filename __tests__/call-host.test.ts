@@ -23,6 +23,6 @@ test.each([
     callHost('a listener', () => Promise.reject(thrown));
     while (warnings.mock.calls.length < 2) await new Promise(setImmediate);
     const texts = warnings.mock.calls.map(([message]) => message);
-    expect(texts).toEqual(Array(2).fill('a listener of the host failed'));
+    expect(texts).toEqual(Array(2).fill('a listener of the host app failed'));
   },
 );

@@ -9,7 +9,7 @@ import { messageOf } from './errors.js';
  */
 export function callHost(what: string, call: () => unknown): void {
   const report = (error: unknown) => {
-    process.emitWarning(`${what} of the host failed`, { detail: describe(error) });
+    process.emitWarning(`${what} of the host app failed`, { detail: describe(error) });
   };
   try {
     const result = call();

@@ -19,7 +19,7 @@ afterAll(() => warnings.mockRestore());
 /** @param before what the host app does to each request. */
 async function start(before: RequestHandler) {
   const source = new FakeService();
-  source.generate = () => {
+  source.build = () => {
     throw new SnapshotError('UPSTREAM_UNREACHABLE', 'no route');
   };
   const server = await serve(source, { before: () => [before] });
@@ -51,7 +51,7 @@ test('A failure that can not be read is answered, and the process goes on', asyn
     }),
   ];
   for (const thrown of unreadable) {
-    source.generate = () => {
+    source.build = () => {
       throw thrown;
     };
     expect((await fetch(url)).status).toBe(500);
@@ -68,7 +68,7 @@ describe('When the host app has answered while an artifact is made', () => {
     });
     const [made, make] = door();
     const body = Readable.from([Buffer.alloc(MIB), Buffer.alloc(MIB)], { objectMode: false });
-    source.generate = async () => {
+    source.build = async () => {
       const [res] = responses;
       if (res !== undefined) answer(res);
       await made;
@@ -105,10 +105,10 @@ test('A logger that throws does not change the answer', async () => {
   };
   expect((await fetch(url)).status).toBe(503);
   while (warnings.mock.calls.length === 0) await new Promise(setImmediate);
-  expect(warnings.mock.calls[0]?.[0]).toContain('a logger of the host failed');
+  expect(warnings.mock.calls[0]?.[0]).toContain('a logger of the host app failed');
 });
 
-test('A delivery that the host made impossible to answer breaks the connection, and the process goes on', async () => {
+test('A delivery that the host app makes impossible to answer breaks the connection, and the process goes on', async () => {
   const responses: Response[] = [];
   const impossible: RequestHandler = (_req, res, next) => {
     responses.push(res);

@@ -54,7 +54,7 @@ describe('A route over the service, as the page of the API has it,', () => {
     ['REF_NOT_FOUND', 404, undefined],
   ])('answers %s as the router does', async (code, status, retryAfter) => {
     const error = new SnapshotError(code, 'secret', { retryAfter: 7 });
-    source.generate = () => {
+    source.build = () => {
       throw error;
     };
     const running = await start();
@@ -65,13 +65,13 @@ describe('A route over the service, as the page of the API has it,', () => {
   });
 
   test('breaks the connection if the build fails after the first byte', async () => {
-    source.generate = () => ({ body: Readable.from(failing()) });
+    source.build = () => ({ body: Readable.from(failing()) });
     const { res } = await begin(await start(), PATH);
     await expect(res.toArray()).rejects.toThrow('aborted');
   });
 
   test('ends the call when the client leaves', async () => {
-    source.generate = () => ({ body: Readable.from(endless()) });
+    source.build = () => ({ body: Readable.from(endless()) });
     const { res } = await begin(await start(), PATH);
     await once(res, 'readable');
     const [signal] = source.signals;

@@ -41,7 +41,7 @@ test.each<[string, () => Promise<void>]>([
     await push(repository.bare);
     const renewed = await service.refresh(repository.id);
     expect(renewed.revision).not.toBe(revision);
-    expect(warnings.mock.calls[0]?.[0]).toBe('a lock of the host failed');
+    expect(warnings.mock.calls[0]?.[0]).toBe('a lock of the host app failed');
   },
 );
 

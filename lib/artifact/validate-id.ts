@@ -58,11 +58,11 @@ export function checkRef(ref: string): void {
     !ref.startsWith('-') &&
     !LONE_SURROGATE.test(ref) &&
     isValidRefName(`refs/heads/${ref}`);
-  if (!isPossible) throw invalidRequest('ref is no name of a branch, tag or commit');
+  if (!isPossible) throw invalidRequest('ref is not a name of a branch, tag or commit');
 }
 
 /** @throws SnapshotError `INVALID_REQUEST` */
 export function checkDepth(depth: number): void {
   if (Number.isInteger(depth) && depth >= 1 && depth <= MAX_DEPTH) return;
-  throw invalidRequest(`depth is no whole number from 1 to ${MAX_DEPTH}`);
+  throw invalidRequest(`depth is not a whole number from 1 to ${MAX_DEPTH}`);
 }

@@ -15,7 +15,7 @@ import type { Authorize } from './authorize.js';
 import type { CredentialsProvider } from './credentials.js';
 import type { Logger } from './logger.js';
 
-// What each option may be, and its default. The interfaces in `*-options.ts` say what it means.
+// The type and default of each option. The interfaces in `*-options.ts` say what each option means.
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
@@ -45,7 +45,7 @@ const hostName = z
   .string()
   .refine(
     (name) => HOST.test(name) && name === name.toLowerCase(),
-    'must be a lower-case host name, with a port where clients are to name one',
+    'must be a lower-case host name, with a port if clients should write one',
   );
 
 const hostRecord = z.record(hostName, hostSchema).readonly();

@@ -23,7 +23,7 @@ export interface Exchange {
 
 /** A parsed request. If `serve` rejects, the client gets a problem, or its answer breaks off. */
 export interface ParsedRequest {
-  /** What the client asks for, for `authorize`. */
+  /** The artifact that the client requests, for `authorize`. */
   readonly wanted: Omit<AuthorizeContext, 'signal'>;
   serve(exchange: Exchange): Promise<void>;
 }

@@ -50,8 +50,8 @@ export function rawPath({ url, originalUrl, baseUrl }: Request): string {
  *
  * @param known the names of the endpoint's parameters.
  * @throws SnapshotError `INVALID_REQUEST` for another name: the client would get another artifact
- * than it asked for. Also for a name given twice: parsers differ in which value they take. And for
- * escapes that are not UTF-8: `URLSearchParams` would read different ones as the same character.
+ * than it requested. Also for a name given twice: parsers differ in which value they take. And for
+ * escapes that are not UTF-8: `URLSearchParams` reads different ones as the same character.
  */
 export function queryParameters(req: Request, known: readonly string[]): Map<string, string> {
   if (!isUtf8(queryText(req))) throw invalidRequest('the query has a malformed percent-escape');

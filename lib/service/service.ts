@@ -34,8 +34,8 @@ import { listRepositories, statusOf } from './status.js';
 const CLOSING_TIME = 30_000;
 
 /**
- * The service that `createSnapshotService` makes: checks what its callers give, and hands it to the
- * parts.
+ * The service that `createSnapshotService` makes: checks the arguments of calls, and passes them to
+ * the parts.
  *
  * Each artifact has at most one build at a time, by a lock also among all processes that share the
  * store. Repositories wait for each other only for a free worker; those of different hosts only for
@@ -45,7 +45,7 @@ export class ArtifactService implements SnapshotService {
   readonly events: SnapshotEventSource;
   readonly #config: ServiceConfig;
   readonly #parts: ServiceParts;
-  /** Aborts when `close` begins: nothing new begins from then on. */
+  /** Aborts when `close` begins: after that, no new work begins. */
   readonly #stopping = new AbortController();
   /** Aborts when all running work must end. */
   readonly #closing = new AbortController();
@@ -185,7 +185,7 @@ export class ArtifactService implements SnapshotService {
     try {
       this.#stopping.abort(new SnapshotError('CLOSED', 'the service is closed or closing'));
       const drained = drain ? this.#parts.builds.settled() : Promise.resolve();
-      // Never rejects but for the signal, which ends only this wait.
+      // Rejects only when the signal aborts, which ends only this wait.
       await unlessAborted(drained, signal).catch(() => {});
       this.#closing.abort(new SnapshotError('CLOSED', 'the service was closed'));
       this.#released ??= this.#release();
