@@ -100,8 +100,11 @@ export class SnapshotError extends Error {
    * `codes`: whether it also has one of them.
    */
   static is(error: unknown, ...codes: readonly SnapshotErrorCode[]): error is SnapshotError {
-    if (typeof error !== 'object' || error === null || !(BRAND in error)) return false;
-    const code = ERROR_CODES.find((known) => 'code' in error && error.code === known);
+    const found = tryToRead(() => {
+      if (typeof error !== 'object' || error === null || !(BRAND in error)) return undefined;
+      return 'code' in error ? error.code : undefined;
+    });
+    const code = ERROR_CODES.find((known) => found === known);
     return code !== undefined && (codes.length === 0 || codes.includes(code));
   }
 
@@ -204,8 +207,8 @@ export function systemCode(error: unknown): string | undefined {
  */
 export function toSnapshotError(error: unknown, repository?: RepositoryId): SnapshotError {
   if (!SnapshotError.is(error)) {
-    const message = error instanceof Error || isNativeError(error) ? error.message : String(error);
-    return new SnapshotError(codeFor(error), message, { cause: error, repository });
+    const code = tryToRead(() => codeFor(error)) ?? 'INTERNAL';
+    return new SnapshotError(code, messageOf(error), { cause: error, repository });
   }
   // The end of a call or service is about no repository, and is often the reason of a signal.
   const isNamed = error.repository !== undefined || SnapshotError.is(error, 'ABORTED', 'CLOSED');
@@ -214,6 +217,24 @@ export function toSnapshotError(error: unknown, repository?: RepositoryId): Snap
   const options = { cause, retryAfter, repository, limit, clientDetail };
   const copy = new SnapshotError(code, message, options);
   return Object.assign(copy, { stack });
+}
+
+/** The message of any thrown value. Never throws. */
+export function messageOf(error: unknown): string {
+  const read = () => String(error instanceof Error || isNativeError(error) ? error.message : error);
+  return tryToRead(read) ?? 'an unreadable value was thrown';
+}
+
+/**
+ * Reads a value that the host app threw. Its proxies and getters may throw: `undefined` then. What
+ * handles an error must not fail itself.
+ */
+function tryToRead<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
 }
 
 function codeFor(error: unknown): SnapshotErrorCode {

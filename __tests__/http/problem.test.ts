@@ -99,6 +99,11 @@ test.each([
   [7, '7'],
   [7.01, '8'],
   [3600, '3600'],
+  [-5, '1'],
+  // Of no use to a client: the default is sent.
+  [Number.NaN, '30'],
+  [Number.POSITIVE_INFINITY, '30'],
+  [1e300, '30'],
 ])(
   'A failure that may be retried in %d s is sent with Retry-After: %s',
   async (retryAfter, header) => {

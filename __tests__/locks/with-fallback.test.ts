@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { MemoryLocks, SnapshotError } from '../../lib/index.js';
 import type { LockRegistry } from '../../lib/locks/index.js';
 import { withFallback } from '../../lib/locks/index.js';
@@ -34,4 +35,24 @@ test('Locks with a fallback close both registries', async () => {
   });
   await withFallback(registry('primary'), registry('fallback')).close?.();
   expect(closed.sort()).toEqual(['fallback', 'primary']);
+});
+
+test('A registry that fails to close does not keep the other one open', async () => {
+  const failure = new Error('the connection is gone');
+  const primary: LockRegistry = {
+    ...DOWN,
+    close: () => {
+      throw failure;
+    },
+  };
+  let isClosed = false;
+  const fallback: LockRegistry = {
+    ...DOWN,
+    close: async () => {
+      await setImmediate();
+      isClosed = true;
+    },
+  };
+  await expect(withFallback(primary, fallback).close()).rejects.toBe(failure);
+  expect(isClosed).toBe(true);
 });

@@ -37,8 +37,14 @@ export async function sendBody(
   try {
     signal.throwIfAborted();
     let sent = 0;
+    let isBegun = false;
+    // Throws if other code has begun an answer: the client must not get a mix of the two.
+    const begin = () => {
+      if (!isBegun) res.writeHead(status, headers);
+      isBegun = true;
+    };
     for await (const chunk of body) {
-      if (!res.headersSent) res.writeHead(status, headers);
+      begin();
       sent += chunk.length;
       if (length !== undefined && sent > length) throw wrongLength(sent, length);
       const hasRoom = res.write(chunk, (error) => {
@@ -51,7 +57,7 @@ export async function sendBody(
       await unlessLate(once(res, 'drain', { signal }), clientIdleTimeout, stalled);
     }
     if (length !== undefined && sent < length) throw wrongLength(sent, length);
-    if (!res.headersSent) res.writeHead(status, headers);
+    begin();
     res.end();
   } finally {
     signal.removeEventListener('abort', stop);

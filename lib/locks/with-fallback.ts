@@ -12,7 +12,10 @@ export function withFallback(
   fallback: LockRegistry,
 ): Required<LockRegistry> & AsyncDisposable {
   const close = async () => {
-    await Promise.all([primary.close?.(), fallback.close?.()]);
+    const closing = [primary, fallback].map(async (registry) => registry.close?.());
+    // Waits for both, also if one fails.
+    await Promise.allSettled(closing);
+    await Promise.all(closing);
   };
   return {
     acquire: async (key, options) => {

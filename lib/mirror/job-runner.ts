@@ -81,11 +81,21 @@ export class JobRunner {
       upstreamUrl: upstreamUrl(this.#config, repository),
       hosts: allowedHosts(this.#config),
       redirectBases: redirectBases(this.#config, repository),
-      authorization: await this.#credentials.authorization(repository, signal),
+      authorization: await this.#authorization(repository, signal),
       userAgent: this.#config.userAgent,
       timeouts: this.#config.timeouts,
       limits: workLimits(this.#config),
     };
+  }
+
+  /** Credentials that don't come in time count as an upstream that does not answer. */
+  async #authorization(repository: RepositoryId, signal: AbortSignal): Promise<string | undefined> {
+    const { refsTimeout } = this.#config.timeouts;
+    const ask = (ends: AbortSignal) => this.#credentials.authorization(repository, ends);
+    return await withDeadline(refsTimeout, signal, ask, (cause) => {
+      const message = `the credentials did not come within ${refsTimeout} ms`;
+      return new SnapshotError('UPSTREAM_TIMEOUT', message, { cause });
+    });
   }
 
   /**

@@ -8,6 +8,7 @@ import type { ServiceConfig } from '../config/options.js';
 import type { EvictedEvent } from '../events/events.js';
 import { PRUNE_AFTER } from '../mirror/choose-repack.js';
 import type { RepositoryId } from '../repository.js';
+import { withErrorListener } from '../stores/body.js';
 import type {
   DownloadUrlOptions,
   SignalOptions,
@@ -94,9 +95,11 @@ export class StoredArtifacts {
     { range, revision, signal }: OpenStoredOptions = {},
   ): Promise<Found<OpenedArtifact> | undefined> {
     const key = artifactKey(id);
-    const opened = await this.#store.open(key, { range, revision, signal });
+    const opened = withErrorListener(await this.#store.open(key, { range, revision, signal }));
     if (opened === undefined) return undefined;
-    if (this.#isUseless(id, opened)) {
+    // Parts of two versions must never be put together, even if a store ignores `revision`.
+    const isOther = revision !== undefined && opened.revision !== revision;
+    if (isOther || this.#isUseless(id, opened)) {
       opened.body.destroy();
       return undefined;
     }
@@ -160,8 +163,10 @@ export class StoredArtifacts {
 
   /** Evicts the least recently used variants of a repository above `maxVariants`. */
   async boundVariants(repository: RepositoryId): Promise<void> {
-    const variants: StoredObject[] = [];
-    for await (const variant of this.variantsOf(repository)) variants.push(variant);
+    // A list may give an object twice, such as when it is replaced meanwhile.
+    const byKey = new Map<string, StoredObject>();
+    for await (const variant of this.variantsOf(repository)) byKey.set(variant.key, variant);
+    const variants = [...byKey.values()];
     const { maxVariants } = this.#config.budgets;
     if (variants.length <= maxVariants) return;
     const used = ({ key, storedAt }: StoredObject) =>

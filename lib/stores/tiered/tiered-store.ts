@@ -192,7 +192,10 @@ export class TieredStore implements SnapshotStore, AsyncDisposable {
     const fills = [...this.#fills.values()];
     for (const fill of fills) fill.abort(new SnapshotError('CLOSED', 'the store was closed'));
     await Promise.all(fills.map(({ over }) => over));
-    await Promise.all([this.#local.close(), this.#config.shared.close?.()]);
+    const closing = [this.#local.close(), (async () => this.#config.shared.close?.())()];
+    // Waits for both, also if one fails.
+    await Promise.allSettled(closing);
+    await Promise.all(closing);
   }
 
   /** @param maxAge milliseconds for which the shared tier's last answer is good enough. */
