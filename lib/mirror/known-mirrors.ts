@@ -59,6 +59,11 @@ export class KnownMirrors {
     }
   }
 
+  /** Forgets a ready mirror if its files are gone. */
+  async forgetIfGone(mirror: Mirror): Promise<void> {
+    if (!(await this.#parts.directory.has(mirror.directory))) this.#clear(mirror);
+  }
+
   /** Leases the mirror's current revision on disk; `undefined` when the mirror is gone. */
   async lease(mirror: Mirror): Promise<MirrorLease | undefined> {
     const known = mirror.revision;
@@ -115,12 +120,16 @@ export class KnownMirrors {
     return () => this.#keepers.add(key, -1);
   }
 
+  get exceedBudget(): boolean {
+    return totalBytes(this.list()) > this.#parts.maxBytes;
+  }
+
   /** Evicts the least recently used mirrors that are not in use, until the rest fits the budget. */
   keepBudget(): Promise<void> {
     // Several runs at once would evict too much: each for bytes that another one is freeing.
     return this.#budget.joinNext('budget', async () => {
       const mirrors = this.list().sort((a, b) => a.usedAt - b.usedAt);
-      let total = mirrors.reduce((sum, { bytes }) => sum + bytes, 0);
+      let total = totalBytes(mirrors);
       for (const mirror of mirrors) {
         if (total <= this.#parts.maxBytes) return;
         if (mirror.isInUse || this.#keepers.of(repositoryKey(mirror.repository)) > 0) continue;
@@ -165,4 +174,8 @@ export class KnownMirrors {
     mirror.clear();
     this.forgetIfEmpty(mirror);
   }
+}
+
+function totalBytes(mirrors: readonly Mirror[]): number {
+  return mirrors.reduce((sum, { bytes }) => sum + bytes, 0);
 }

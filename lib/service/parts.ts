@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import { defaultSnapshot } from '../artifact/id.js';
 import { parseArtifactKey } from '../artifact/key.js';
+import { momentOf } from '../async/clock.js';
 import type { ServiceConfig } from '../config/options.js';
 import { MemoryLocks } from '../locks/memory.js';
 import type { StoredSnapshots } from '../mirror/clone-mirror.js';
+import type { Mirror } from '../mirror/mirror.js';
 import { MirrorManager } from '../mirror/mirrors.js';
 import type { RepositoryId } from '../repository.js';
 import { FileSystemStore } from '../stores/filesystem/filesystem-store.js';
@@ -68,7 +70,12 @@ export function createParts(context: ServiceContext): ServiceParts {
     else refresher.checkAt(repository, refusals.forgottenAt(repository));
   };
 
-  const hooks = { closing, snapshots, onPruned, onIncomplete };
+  const onFound = ({ repository, usedAt }: Mirror) => {
+    known.know(repository, momentOf(usedAt));
+    refresher.refreshAtIntervals(repository);
+  };
+
+  const hooks = { closing, snapshots, onPruned, onIncomplete, onFound };
   const mirrors = new MirrorManager(config, events, hooks);
   const refusals = new Refusals({ store, forgetAfter: policy.forgetAfter, onRefused });
   const known = new KnownUpstreams({ policy, mirrors, refusals });

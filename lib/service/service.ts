@@ -14,7 +14,6 @@ import { type ArtifactId, type BundleId, defaultSnapshot } from '../artifact/id.
 import { artifactKey } from '../artifact/key.js';
 import { allowedRepository, canonicalId } from '../artifact/validate-id.js';
 import { abortable, unlessAborted } from '../async/abort.js';
-import { momentOf } from '../async/clock.js';
 import { MAX_DELAY } from '../async/deadline.js';
 import { startup } from '../async/retry.js';
 import { originUrl, repositoryAt } from '../config/hosts.js';
@@ -168,7 +167,10 @@ export class ArtifactService implements SnapshotService {
     { signal }: SignalOptions = {},
   ): Promise<RepositoryStatus> {
     const canonical = this.resolve(repository);
-    return await abortable(signal, () => statusOf(canonical, this.#parts, signal));
+    return await abortable(signal, async () => {
+      await this.#parts.mirrors.open(canonical, this.#closing.signal);
+      return await statusOf(canonical, this.#parts, signal);
+    });
   }
 
   async listRepositories({ signal }: SignalOptions = {}): Promise<RepositoryStatus[]> {
@@ -236,10 +238,6 @@ export class ArtifactService implements SnapshotService {
     // Waits for all parts: the next attempt must not run beside parts of this one.
     await Promise.allSettled(parts);
     await Promise.all(parts);
-    for (const { repository, usedAt } of this.#parts.mirrors.list()) {
-      this.#parts.known.know(repository, momentOf(usedAt));
-      this.#parts.refresher.refreshAtIntervals(repository);
-    }
   }
 
   async #knows(repository: RepositoryId): Promise<boolean> {
@@ -247,7 +245,8 @@ export class ArtifactService implements SnapshotService {
       this.#parts.known.isKnown(repository) || this.#parts.mirrors.find(repository) !== undefined;
     if (isListed()) return true;
     await this.#started();
-    if (isListed()) return true;
+    const mirror = await this.#parts.mirrors.open(repository, this.#closing.signal);
+    if (mirror !== undefined || isListed()) return true;
     const isStored = (await this.#parts.stored.stat(defaultSnapshot(repository))) !== undefined;
     // From now on its checks are throttled, and their failures and refusals remembered.
     if (isStored) this.#parts.known.know(repository);

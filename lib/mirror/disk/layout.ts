@@ -41,6 +41,11 @@ export function refsPath(mirror: string, digest: string): string {
   return join(revisionDirectory(mirror), refsName(digest));
 }
 
+/** The file whose mtime tells when a client last requested the repository. */
+export function lastUsedPath(mirror: string): string {
+  return join(revisionDirectory(mirror), 'used');
+}
+
 export async function createMirrorDirectories(mirror: string): Promise<void> {
   await mkdir(packDirectory(mirror), { recursive: true });
   await mkdir(join(mirror, 'refs'), { recursive: true });

@@ -56,7 +56,7 @@ async function readLatest(mirror: string): Promise<MirrorRevision | 'none' | und
     const number = (await revisionNumbers(mirror)).at(-1);
     if (number === undefined) return 'none';
     const text = await readFile(revisionPath(mirror, number), 'utf8');
-    return { ...parse(text, mirror), number };
+    return { ...parseRevision(text, mirror), number };
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined;
     throw readFailure(error);
@@ -123,13 +123,17 @@ export async function revisionNumbers(mirror: string): Promise<number[]> {
     if (isNoFile(error)) return [];
     throw error;
   });
-  return names
-    .flatMap((name) => /^([1-9]\d{0,14})\.json$/.exec(name)?.[1] ?? [])
-    .map(Number)
-    .sort((a, b) => a - b);
+  return names.flatMap((name) => revisionNumber(name) ?? []).sort((a, b) => a - b);
 }
 
-function parse(text: string, mirror: string): RevisionContent {
+/** The number of the revision in a file with this name; `undefined` for any other file. */
+export function revisionNumber(name: string): number | undefined {
+  const [, number] = /^([1-9]\d{0,14})\.json$/.exec(name) ?? [];
+  return number === undefined ? undefined : Number(number);
+}
+
+/** @throws SnapshotError `MIRROR_CORRUPTED` */
+export function parseRevision(text: string, mirror: string): RevisionContent {
   try {
     const { format: _, head, garbageSince, ...rest } = schema.parse(JSON.parse(text));
     // JSON omits undefined properties.
