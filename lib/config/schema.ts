@@ -94,8 +94,8 @@ export const limitsSchema = z
 
 export const budgetsSchema = z
   .strictObject({
-    maxMirrorBytes: bytes.default(100 * GIB),
-    maxStoreBytes: bytes.default(50 * GIB),
+    maxMirrorBytes: bytes.optional(),
+    maxStoreBytes: bytes.optional(),
     maxVariants: z.number().int().min(0).max(10_000).default(16),
     deltaCacheBytes: bytes.default(16 * MIB),
   })

@@ -5,6 +5,7 @@ import { isDamage, type SnapshotError } from '../errors.js';
 import type { SnapshotEmitter } from '../events/emitter.js';
 import type { MirrorEvictedEvent } from '../events/events.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
+import type { Evictable } from '../stores/evictable.js';
 import { findDamage } from './disk/integrity.js';
 import type { MirrorDirectory } from './disk/mirror-directory.js';
 import type { MirrorRevision, RevisionOnDisk } from './disk/revision.js';
@@ -120,6 +121,19 @@ export class KnownMirrors {
     return () => this.#keepers.add(key, -1);
   }
 
+  /** The mirrors that `keepBudget` may evict. */
+  evictables(): Evictable[] {
+    return this.list()
+      .filter((mirror) => mirror.state === 'ready' && this.#isEvictable(mirror))
+      .map((mirror) => ({
+        bytes: mirror.bytes,
+        usedAt: mirror.usedAt,
+        evict: async () => {
+          if (this.#isEvictable(mirror)) await this.#evict(mirror, 'budget');
+        },
+      }));
+  }
+
   get exceedBudget(): boolean {
     return totalBytes(this.list()) > this.#parts.maxBytes;
   }
@@ -132,7 +146,7 @@ export class KnownMirrors {
       let total = totalBytes(mirrors);
       for (const mirror of mirrors) {
         if (total <= this.#parts.maxBytes) return;
-        if (mirror.isInUse || this.#keepers.of(repositoryKey(mirror.repository)) > 0) continue;
+        if (!this.#isEvictable(mirror)) continue;
         total -= mirror.bytes;
         await this.#evict(mirror, 'budget');
       }
@@ -160,6 +174,10 @@ export class KnownMirrors {
     const isCurrent = !(await isSuperseded(read));
     if (isCurrent && mirror.revision === revision) await this.discard(mirror, damage);
     return true;
+  }
+
+  #isEvictable({ isInUse, repository }: Mirror): boolean {
+    return !isInUse && this.#keepers.of(repositoryKey(repository)) === 0;
   }
 
   async #evict(mirror: Mirror, reason: MirrorEvictedEvent['reason']): Promise<void> {

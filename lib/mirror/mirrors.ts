@@ -4,15 +4,16 @@ import { FailureCache } from '../async/failure-cache.js';
 import { retry } from '../async/retry.js';
 import { SingleFlight } from '../async/single-flight.js';
 import { type ServiceConfig, workLimits } from '../config/options.js';
-import { SnapshotError, toSnapshotError } from '../errors.js';
+import { SnapshotError } from '../errors.js';
 import type { SnapshotEmitter } from '../events/emitter.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
+import type { Evictable } from '../stores/evictable.js';
 import { type CloneParts, clone, type StoredSnapshots } from './clone-mirror.js';
 import { inspectMirror } from './disk/integrity.js';
 import { writeLastUsed } from './disk/last-used.js';
 import { type FoundMirror, MirrorDirectory } from './disk/mirror-directory.js';
 import { MAX_ATTEMPTS, type RevisionOnDisk } from './disk/revision.js';
-import type { SurveyedMirror } from './disk/survey.js';
+import { DiskRoom } from './disk-room.js';
 import { Fetcher, type FetchOptions, type FetchOutcome } from './fetch-mirror.js';
 import { type JobOptions, JobRunner, type MirrorLoads } from './job-runner.js';
 import type { MirrorQuery, QueryResult } from './jobs/query.js';
@@ -29,6 +30,10 @@ export interface MirrorManagerOptions
   readonly snapshots: StoredSnapshots;
   /** Called for each mirror that is found on disk after a start. */
   readonly onFound: (mirror: Mirror) => void;
+  /** What the default store keeps on the disk. */
+  readonly storedObjects: () => Promise<Evictable[]>;
+  /** Bytes of all mirrors. */
+  readonly maxBytes: number;
 }
 
 export interface LeaseOptions extends Pick<JobOptions, 'isBackground'> {
@@ -38,6 +43,7 @@ export interface LeaseOptions extends Pick<JobOptions, 'isBackground'> {
 
 /** The mirrors below one directory, which other processes may use at the same time. */
 export class MirrorManager {
+  readonly room: DiskRoom;
   readonly #directory: MirrorDirectory;
   readonly #mirrors: KnownMirrors;
   readonly #parts: CloneParts;
@@ -46,14 +52,13 @@ export class MirrorManager {
   readonly #cleanups = new SingleFlight<void>();
   readonly #scan: MirrorScan;
   readonly #onFound: (mirror: Mirror) => void;
-  readonly #closing: AbortSignal;
 
   constructor(
     config: ServiceConfig,
     events: SnapshotEmitter,
-    { snapshots, onFound, ...options }: MirrorManagerOptions,
+    { snapshots, onFound, storedObjects, maxBytes, ...options }: MirrorManagerOptions,
   ) {
-    const { budgets, dataDir, freshness, timeouts } = config;
+    const { dataDir, freshness, timeouts } = config;
     const directory = new MirrorDirectory(join(dataDir, 'mirrors'), (repository, error) => {
       events.emit('mirrorCorrupted', { repository, error });
     });
@@ -61,7 +66,6 @@ export class MirrorManager {
       this.#cleanUp(mirror.repository);
       this.#maintenance.checkConnectivity(mirror);
     };
-    const maxBytes = budgets.maxMirrorBytes;
     const mirrors = new KnownMirrors({ directory, events, maxBytes, onRelease });
     const jobs = new JobRunner(config);
     const failures = new FailureCache(freshness.negativeCacheTtl);
@@ -69,12 +73,26 @@ export class MirrorManager {
     this.#mirrors = mirrors;
     const limits = workLimits(config);
     const { idleTimeout } = timeouts;
-    this.#parts = { jobs, events, failures, limits, idleTimeout, snapshots };
+    this.room = new DiskRoom(dataDir, async () => {
+      await this.#scan.finish();
+      return [...mirrors.evictables(), ...(await storedObjects())];
+    });
+    this.#parts = { jobs, events, failures, limits, idleTimeout, snapshots, room: this.room };
     this.#maintenance = new Maintenance({ ...this.#parts, mirrors, ...options });
     this.#fetcher = new Fetcher({ mirrors, jobs, maintenance: this.#maintenance });
     this.#onFound = onFound;
-    this.#closing = options.closing;
-    this.#scan = new MirrorScan((paths) => this.#look(paths), options.closing);
+    const { closing } = options;
+    this.#scan = new MirrorScan({
+      directory,
+      mirrors,
+      jobs,
+      events,
+      closing,
+      onFound: (mirror) => {
+        onFound(mirror);
+        this.#maintenance.checkConnectivity(mirror);
+      },
+    });
   }
 
   /**
@@ -82,8 +100,7 @@ export class MirrorManager {
    * background, for evictions and refreshes: a mirror that is requested before is opened at once.
    */
   async start(): Promise<void> {
-    const paths = await this.#directory.prepare();
-    this.#scan.begin(paths, () => this.#orReport(this.#mirrors.keepBudget()));
+    this.#scan.begin(await this.#directory.prepare());
   }
 
   /** Resolves when all mirrors were found, or the service closes. */
@@ -196,7 +213,8 @@ export class MirrorManager {
       return undefined;
     };
     const endKeep = this.keep(repository);
-    return await retry(MAX_ATTEMPTS, attempt, keepsVanishing).finally(endKeep);
+    const fetch = () => retry(MAX_ATTEMPTS, attempt, keepsVanishing);
+    return await this.room.retry(fetch).finally(endKeep);
   }
 
   /** @param unwanted if it aborts before the query begins, the query fails with its reason. */
@@ -229,43 +247,6 @@ export class MirrorManager {
     await this.#maintenance.settled();
     await this.#parts.jobs.close();
     await this.#cleanups.settled();
-  }
-
-  /** Looks at mirrors that this process may not know. Never rejects. */
-  async #look(paths: readonly string[]): Promise<void> {
-    const { jobs } = this.#parts;
-    let surveyed: readonly (SurveyedMirror | undefined)[] = [];
-    const survey = async () => {
-      surveyed = await jobs.survey(paths, this.#closing);
-    };
-    await this.#orReport(survey());
-    for (const [index, path] of paths.entries()) {
-      if (this.#closing.aborted) return;
-      await this.#orReport(this.#recover(path, surveyed[index]));
-    }
-  }
-
-  async #recover(path: string, surveyed: SurveyedMirror | undefined): Promise<void> {
-    const found =
-      (surveyed && this.#directory.surveyed(path, surveyed)) ??
-      (await this.#directory.recover(path));
-    // A request may have found the mirror already.
-    if (found === undefined || this.find(found.revision.repository) !== undefined) return;
-    const mirror = this.#mirrors.obtain(found.revision.repository);
-    await mirror.ensureReady(async () => found);
-    // It may have been evicted since it was found.
-    await this.#mirrors.forgetIfGone(mirror);
-    if (mirror.state !== 'ready') return;
-    this.#onFound(mirror);
-    this.#maintenance.checkConnectivity(mirror);
-  }
-
-  /** A mirror that can't be read or removed at the moment must not affect the others. */
-  async #orReport(work: Promise<void>): Promise<void> {
-    await work.catch((cause: unknown) => {
-      const error = toSnapshotError(cause);
-      this.#parts.events.emit('mirrorCorrupted', { repository: undefined, error });
-    });
   }
 
   async #findOrClone(mirror: Mirror, job: JobOptions, onClone: () => void): Promise<FoundMirror> {

@@ -1,5 +1,4 @@
 import { setMaxListeners } from 'node:events';
-import { mkdir } from 'node:fs/promises';
 import type {
   BuiltArtifact,
   DownloadHeaders,
@@ -21,6 +20,7 @@ import type { ServiceConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import { SnapshotEmitter, type SnapshotEventSource } from '../events/emitter.js';
 import { logFailures } from '../events/log-failures.js';
+import { requireWritable } from '../fs/require-writable.js';
 import type { RepositoryId } from '../repository.js';
 import type { SignalOptions } from '../stores/store.js';
 import { createParts, type ServiceParts } from './parts.js';
@@ -229,7 +229,7 @@ export class ArtifactService implements SnapshotService {
 
   async #start(): Promise<void> {
     this.#closing.signal.throwIfAborted();
-    await mkdir(this.#config.dataDir, { recursive: true });
+    await requireWritable(this.#config.dataDir);
     // The first call makes a store on disk clean up after a crash. Later calls show its failures.
     const store = this.#parts.store
       .stat(artifactKey(defaultSnapshot({ host: '', path: '' })))

@@ -1,4 +1,5 @@
 export { SnapshotError, type SnapshotErrorCode } from '../errors.js';
+export type { Evictable } from './evictable.js';
 export { FileSystemStore } from './filesystem/filesystem-store.js';
 export type { FileSystemStoreOptions } from './filesystem/options.js';
 export { MemoryStore } from './memory.js';

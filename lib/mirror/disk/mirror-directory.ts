@@ -1,10 +1,16 @@
 import { createHash } from 'node:crypto';
-import { lstat, readdir, rename, rm } from 'node:fs/promises';
+import { lstat, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SingleFlight, type Turn } from '../../async/single-flight.js';
-import { isDamage, type SnapshotError, systemCode, toSnapshotError } from '../../errors.js';
+import {
+  hasCode,
+  isDamage,
+  type SnapshotError,
+  systemCode,
+  toSnapshotError,
+} from '../../errors.js';
 import { unlessMissing } from '../../fs/errors.js';
-import { prepareDirectory, temporaryName } from '../../fs/temporary.js';
+import { prepareDirectory, removeTree, temporaryName } from '../../fs/temporary.js';
 import { type RepositoryId, repositoryKey } from '../../repository.js';
 import { sweep } from './gc.js';
 import { isShownToGit } from './git-view.js';
@@ -12,7 +18,14 @@ import { inspectMirror } from './integrity.js';
 import { readLastUsed } from './last-used.js';
 import { showCurrent } from './publish.js';
 import { MAX_ATTEMPTS, type MirrorRevision } from './revision.js';
-import { isSuperseded, parseRevision, readRevision, revisionNumber } from './revision-file.js';
+import {
+  isSuperseded,
+  parseRevision,
+  readRevision,
+  removeRevision,
+  revisionNumber,
+  revisionNumbers,
+} from './revision-file.js';
 import type { SurveyedMirror } from './survey.js';
 
 export interface FoundMirror {
@@ -125,12 +138,25 @@ export class MirrorDirectory {
   async #remove(path: string): Promise<void> {
     const removed = join(this.#path, temporaryName('removed'));
     try {
-      await rename(path, removed);
-      await rm(removed, { recursive: true, force: true });
+      const renamed = await rename(path, removed).then(
+        () => removed,
+        async (error: unknown) => {
+          if (!hasCode(error, 'EXDEV')) throw error;
+          // overlayfs can't rename a directory of a lower layer, such as of a container's image.
+          await removeRevisions(path);
+          return path;
+        },
+      );
+      await removeTree(renamed);
     } catch (error) {
       if (systemCode(error) !== 'ENOENT') throw toSnapshotError(error);
     }
   }
+}
+
+/** Other processes see no mirror when its current revision, the last to go, is gone. */
+async function removeRevisions(mirror: string): Promise<void> {
+  for (const number of await revisionNumbers(mirror)) await removeRevision(mirror, number);
 }
 
 async function completeChanges(mirror: string, revision: MirrorRevision): Promise<void> {
