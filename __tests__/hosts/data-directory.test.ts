@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
-import type { SnapshotService } from '../../lib/index.js';
+import type { BudgetOptions, SnapshotService } from '../../lib/index.js';
 import { counter, read } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
 import { HOST, leftovers } from '../support/host-app.js';
@@ -24,8 +24,8 @@ const repository = ownRepository(buildSmall);
 const mountable = CAN_MOUNT ? describe : describe.skip;
 const AT_ONCE = { maxAge: 0, staleWhileRevalidate: 0, checkInterval: 0 };
 
-const start = (dataDir: string): Promise<SnapshotService> =>
-  repository.startService({ dataDir, freshness: AT_ONCE });
+const start = (dataDir: string, budgets: BudgetOptions = {}): Promise<SnapshotService> =>
+  repository.startService({ dataDir, freshness: AT_ONCE, budgets });
 
 /** Clones, fetches after a push, starts again, and removes the repository. */
 async function useAll(dataDir: string): Promise<void> {
@@ -102,7 +102,9 @@ mountable('On a full disk', () => {
   test('the least recently used mirrors and snapshots make room for others', async () => {
     const names = ['a', 'b', 'c', 'd', 'e', 'f'];
     for (const name of names) await build(name, 3 * MIB);
-    const service = await start(await tmpfs(repository, '24m'));
+    // So that only the full disk evicts.
+    const budgets = { maxMirrorBytes: 2 ** 40, maxStoreBytes: 2 ** 40 };
+    const service = await start(await tmpfs(repository, '24m'), budgets);
     await service.ready();
     for (const name of names) {
       const { bytes } = await read(service, id(name));
