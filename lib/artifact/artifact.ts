@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
+import type { SignalOptions } from '../async/signal-options.js';
 import type { RepositoryId } from '../repository.js';
-import type { ByteRange, SignalOptions } from '../stores/store.js';
+import type { ByteRange } from '../stores/store.js';
 
 /** Describes an artifact. */
 export interface ArtifactInfo {

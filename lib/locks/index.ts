@@ -1,3 +1,4 @@
+export type { SignalOptions } from '../async/signal-options.js';
 export { SnapshotError, type SnapshotErrorCode } from '../errors.js';
 export { MemoryLocks } from './memory.js';
 export type { DisposableLock, Lock, LockRegistry } from './registry.js';

@@ -1,3 +1,5 @@
+import type { SignalOptions } from '../async/signal-options.js';
+
 /** A lock that is held. */
 export interface Lock {
   /**
@@ -23,7 +25,7 @@ export interface DisposableLock extends Lock, AsyncDisposable {}
  *   in less than 10 seconds: after that, callers assume that the key is held.
  */
 export interface LockRegistry {
-  acquire(key: string, options?: { signal?: AbortSignal | undefined }): Promise<Lock>;
+  acquire(key: string, options?: SignalOptions): Promise<Lock>;
   /** Whoever made it calls it once, after its users. Default: nothing to release. */
   close?(): Promise<void>;
 }

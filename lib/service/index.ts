@@ -10,6 +10,7 @@ export type {
 } from '../artifact/artifact.js';
 export type { ArtifactId, BundleId, SnapshotId } from '../artifact/id.js';
 export type { LoadCounts } from '../async/load.js';
+export type { SignalOptions } from '../async/signal-options.js';
 export type {
   BasicCredentials,
   Credentials,

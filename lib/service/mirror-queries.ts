@@ -3,13 +3,13 @@ import { type BundleId, defaultSnapshot } from '../artifact/id.js';
 import { unlessAborted } from '../async/abort.js';
 import { now } from '../async/clock.js';
 import { retry } from '../async/retry.js';
+import type { SignalOptions } from '../async/signal-options.js';
 import { isUpstreamFailure, SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import { isValidRefName, refNameOf } from '../git/refs.js';
 import type { MirrorQuery, QueryResult } from '../mirror/jobs/query.js';
 import { keepsVanishing } from '../mirror/mirrors.js';
 import type { RepositoryId } from '../repository.js';
-import type { SignalOptions } from '../stores/store.js';
 import { isMirroredRef } from '../upstream/advertisement.js';
 import type { RequestParts } from './requests.js';
 

@@ -9,9 +9,9 @@ import type {
   WantedRefs,
 } from '../artifact/artifact.js';
 import type { ArtifactId, BundleId } from '../artifact/id.js';
+import type { SignalOptions } from '../async/signal-options.js';
 import type { SnapshotEventSource } from '../events/emitter.js';
 import type { RepositoryId } from '../repository.js';
-import type { SignalOptions } from '../stores/store.js';
 import type { RepositoryStatus, ServiceStats } from './service-status.js';
 
 export interface CloseOptions {

@@ -4,16 +4,12 @@ import { formatOf, isOnlyReachable } from '../artifact/etag.js';
 import type { ArtifactId } from '../artifact/id.js';
 import { artifactKey, isVariantKey, repositoryPrefix } from '../artifact/key.js';
 import { describeStored, provenanceOf } from '../artifact/metadata.js';
+import type { SignalOptions } from '../async/signal-options.js';
 import type { ServiceConfig } from '../config/options.js';
 import type { EvictedEvent } from '../events/events.js';
 import { PRUNE_AFTER } from '../mirror/choose-repack.js';
 import type { RepositoryId } from '../repository.js';
-import type {
-  DownloadUrlOptions,
-  SignalOptions,
-  SnapshotStore,
-  StoredObject,
-} from '../stores/store.js';
+import type { DownloadUrlOptions, SnapshotStore, StoredObject } from '../stores/store.js';
 import type { StoredState } from './staleness.js';
 
 /** Milliseconds for which a bundle is served. */

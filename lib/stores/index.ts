@@ -1,3 +1,4 @@
+export type { SignalOptions } from '../async/signal-options.js';
 export { SnapshotError, type SnapshotErrorCode } from '../errors.js';
 export { FileSystemStore } from './filesystem/filesystem-store.js';
 export type { FileSystemStoreOptions } from './filesystem/options.js';
@@ -12,7 +13,6 @@ export type {
   OpenOptions,
   Priority,
   PutOptions,
-  SignalOptions,
   SnapshotStore,
   StoredObject,
   WriteCondition,

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { LRUCache } from 'lru-cache';
 import { unlessAborted } from '../../async/abort.js';
 import { elapsedSince, now, type Time } from '../../async/clock.js';
+import type { SignalOptions } from '../../async/signal-options.js';
 import { callHost } from '../../call-host.js';
 import { checkOptions } from '../../check-options.js';
 import { SnapshotError } from '../../errors.js';
@@ -14,7 +15,6 @@ import type {
   OpenedObject,
   OpenOptions,
   PutOptions,
-  SignalOptions,
   SnapshotStore,
   StoredObject,
 } from '../store.js';
