@@ -1,7 +1,8 @@
 /**
  * @one-node-version
  */
-import { ERROR_CODES, SnapshotError, type SnapshotErrorCode } from '../../lib/errors.js';
+import { ERROR_CODES, type SnapshotErrorCode } from '../../lib/error-codes.js';
+import { SnapshotError } from '../../lib/errors.js';
 import { problemStatus } from '../../lib/http/problem.js';
 import { codeBlocks, codeSpans, readPage, readTable } from './markdown.js';
 

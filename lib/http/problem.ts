@@ -1,7 +1,8 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import { callHost } from '../call-host.js';
-import { ERRORS, type SnapshotError, type SnapshotErrorCode } from '../errors.js';
+import { ERRORS, type SnapshotErrorCode } from '../error-codes.js';
+import type { SnapshotError } from '../errors.js';
 
 /** Seconds of `Retry-After` if an error has none: the default of `negativeCacheTtl`. */
 const DEFAULT_RETRY_AFTER = 30;

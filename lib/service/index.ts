@@ -23,7 +23,8 @@ export type { BudgetOptions, LimitOptions } from '../config/limit-options.js';
 export type { Logger } from '../config/logger.js';
 export type { ServiceOptions, SnapshotFormatOptions } from '../config/service-options.js';
 export type { ConcurrencyOptions, TimeoutOptions } from '../config/work-options.js';
-export { ERROR_CODES, SnapshotError, type SnapshotErrorCode } from '../errors.js';
+export { ERROR_CODES, type SnapshotErrorCode } from '../error-codes.js';
+export { SnapshotError } from '../errors.js';
 export type { SnapshotEventSource, SnapshotListener } from '../events/emitter.js';
 export type {
   EvictedEvent,

@@ -1,5 +1,6 @@
 export type { SignalOptions } from '../async/signal-options.js';
-export { SnapshotError, type SnapshotErrorCode } from '../errors.js';
+export type { SnapshotErrorCode } from '../error-codes.js';
+export { SnapshotError } from '../errors.js';
 export { FileSystemStore } from './filesystem/filesystem-store.js';
 export type { FileSystemStoreOptions } from './filesystem/options.js';
 export { MemoryStore } from './memory.js';
