@@ -24,7 +24,10 @@ test('The page of errors says which codes are transient', async () => {
     expect([code, transient === 'yes']).toEqual([code, new SnapshotError(code, '').isTransient]);
   }
   for (const [code, transient] of await rows('Of the restore client')) {
-    expect([code, transient === 'yes']).toEqual([code, new SnapshotError(code, '').isTransient]);
+    expect([code, /^yes\b/.test(transient)]).toEqual([
+      code,
+      new SnapshotError(code, '').isTransient,
+    ]);
   }
 });
 
