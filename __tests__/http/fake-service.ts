@@ -82,8 +82,9 @@ export class FakeService implements SnapshotService {
     const commit = 'commit' in object ? object.commit : COMMIT;
     const revision = `r${++this.#revisions}`;
     const size = bytes.length;
-    const stored = { repository: id.repository, etag, commit, size, storedAt, revision, bytes };
-    this.#objects.set(keyOf(id), stored);
+    const { repository } = id;
+    const about = { repository, etag, commit, size, storedAt, revision, metadata: {} };
+    this.#objects.set(keyOf(id), { ...about, bytes });
   }
 
   drop(id: ArtifactId): void {

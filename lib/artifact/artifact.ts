@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { SignalOptions } from '../async/signal-options.js';
 import type { RepositoryId } from '../repository.js';
-import type { ByteRange } from '../stores/store.js';
+import type { ByteRange, Metadata } from '../stores/store.js';
 
 /** Describes an artifact. */
 export interface ArtifactInfo {
@@ -20,6 +20,8 @@ export interface StoredArtifact extends ArtifactInfo {
   readonly storedAt: number;
   /** The store's name of this version, for `openStored`. */
   readonly revision: string;
+  /** What the service keeps beside the bytes in the store. Opaque. */
+  readonly metadata: Metadata;
 }
 
 /** A stored artifact, or a range of it. Read `body` to its end or destroy it. */

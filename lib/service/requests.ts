@@ -8,15 +8,15 @@ import type {
 } from '../artifact/artifact.js';
 import { type ArtifactId, isFixed } from '../artifact/id.js';
 import { unlessAborted } from '../async/abort.js';
-import { after, now, type Time, thisMoment } from '../async/clock.js';
+import { after, type Moment, now, type Time, thisMoment } from '../async/clock.js';
 import { retry } from '../async/retry.js';
 import type { SignalOptions } from '../async/signal-options.js';
 import { isUpstreamFailure, SnapshotError } from '../errors.js';
 import { type Action, decide, mayServeOnError } from './decide.js';
 import type { Refresher, RefresherParts } from './refresher.js';
-import { isCurrent } from './staleness.js';
+import { isCurrent, knownCurrentAt } from './staleness.js';
 import type { Found } from './stored-artifacts.js';
-import { failureOf, isOverdue } from './upstream-state.js';
+import { failureOf, isOverdue, type UpstreamState } from './upstream-state.js';
 
 /** Attempts of one request: a stored artifact may be gone again before the request opens it. */
 const MAX_ATTEMPTS = 5;
@@ -25,6 +25,12 @@ const MAX_STORING = 1000;
 
 export interface RequestParts extends RefresherParts {
   readonly refresher: Refresher;
+}
+
+/** The facts about the upstream at a moment. */
+interface View {
+  readonly upstream: UpstreamState;
+  readonly present: Moment;
 }
 
 /** A request that waits for its artifact. */
@@ -67,7 +73,7 @@ export class Requests {
     const { builds, stored } = this.#parts;
     await builds.untilStored(id, options.signal, MAX_STORING);
     const found = this.#isForgotten(id) ? undefined : await stored.open(id, options);
-    return found && this.#hit(id, found);
+    return found && this.#hit(id, found, this.#view(id));
   }
 
   async #statVersion(
@@ -93,7 +99,7 @@ export class Requests {
     for (let isChecked = stopping.aborted; ; isChecked = true) {
       await builds.untilStored(id, signal, MAX_STORING);
       const found = await stored.stat(id, { signal });
-      const action = this.#decide(id, found, isChecked);
+      const action = this.#decide(id, found, isChecked, this.#view(id));
       this.#throwIfFailed(id, action);
       if (action === 'check-first') {
         await this.#check(id, found, signal);
@@ -130,10 +136,11 @@ export class Requests {
     const { events, known, policy, stored, builds, refresher, stopping } = this.#parts;
     await builds.untilStored(id, signal, MAX_STORING);
     const found = await stored.open(id, { signal });
-    const action = this.#decide(id, found, request.isChecked);
+    const view = this.#view(id);
+    const action = this.#decide(id, found, request.isChecked, view);
     if (found !== undefined && isServed(action)) {
       this.#refreshAsDecided(id, action);
-      return this.#hit(id, found);
+      return this.#hit(id, found, view);
     }
     found?.artifact.body.destroy();
     this.#throwIfFailed(id, action);
@@ -180,9 +187,9 @@ export class Requests {
     artifact: StoredArtifact,
     about: DownloadHeaders,
   ): Promise<string | undefined> {
-    const url = await this.#parts.stored.urlOf(id, { ...about, revision: artifact.revision });
-    const found = this.#parts.stored.foundAs(artifact);
-    if (url !== undefined && found !== undefined) this.#hit(id, found);
+    const { stored } = this.#parts;
+    const url = await stored.urlOf(id, { ...about, revision: artifact.revision });
+    if (url !== undefined) this.#hit(id, stored.found(id, artifact), this.#view(id));
     return url;
   }
 
@@ -200,11 +207,13 @@ export class Requests {
    * @returns whether no later decision needs a check.
    */
   async #checkIfOverdue(id: ArtifactId, signal: AbortSignal | undefined): Promise<boolean> {
-    const { known, policy, stored, builds } = this.#parts;
-    if (isFixed(id) || !isOverdue(known.stateOf(id.repository), policy, thisMoment())) return false;
+    const { policy, stored, builds } = this.#parts;
+    const { upstream, present } = this.#view(id);
+    if (isFixed(id) || !isOverdue(upstream, policy, present)) return false;
     await builds.untilStored(id, signal, MAX_STORING);
     const found = await stored.stat(id, { signal });
-    if (this.#decide(id, found, false) === 'check-first') await this.#check(id, found, signal);
+    if (this.#decide(id, found, false, this.#view(id)) === 'check-first')
+      await this.#check(id, found, signal);
     return true;
   }
 
@@ -221,10 +230,19 @@ export class Requests {
     refusals.throwIfForgotten(repository);
   }
 
-  #decide(id: ArtifactId, found: Found<StoredArtifact> | undefined, isChecked: boolean): Action {
-    const { policy, known, builds } = this.#parts;
+  #view({ repository }: ArtifactId): View {
+    return { upstream: this.#parts.known.stateOf(repository), present: thisMoment() };
+  }
+
+  #decide(
+    id: ArtifactId,
+    found: Found<StoredArtifact> | undefined,
+    isChecked: boolean,
+    { upstream, present }: View,
+  ): Action {
+    const { policy, builds } = this.#parts;
     const progress = { isChecked, isBuilding: builds.find(id) !== undefined };
-    return decide(id, found, known.stateOf(id.repository), policy, thisMoment(), progress);
+    return decide(id, found, upstream, policy, present, progress);
   }
 
   /** @throws SnapshotError the refusal or the last check's failure, if the decision is to fail. */
@@ -237,8 +255,8 @@ export class Requests {
   }
 
   #mayServeOnError(id: ArtifactId, found: Found<StoredArtifact>): boolean {
-    const { known, policy } = this.#parts;
-    return mayServeOnError(id, found, known.stateOf(id.repository), policy, thisMoment());
+    const { upstream, present } = this.#view(id);
+    return mayServeOnError(id, found, upstream, this.#parts.policy, present);
   }
 
   #refreshAsDecided(id: ArtifactId, action: Action): void {
@@ -252,18 +270,19 @@ export class Requests {
     return this.#parts.refusals.isForgotten(repository);
   }
 
-  #hit<T extends StoredArtifact>(id: ArtifactId, found: Found<T>): T {
-    const { events, known, policy } = this.#parts;
-    const { etag, size, storedAt } = found.artifact;
-    const { repository } = id;
+  #hit<T extends StoredArtifact>(id: ArtifactId, found: Found<T>, view: View): T {
+    const { events, policy } = this.#parts;
+    const { upstream, present } = view;
+    const { etag, size } = found.artifact;
+    const age = present.time - knownCurrentAt(id, found, upstream, policy, present);
     events.emit('hit', {
-      repository,
+      repository: id.repository,
       artifact: id,
       etag,
       size,
-      // If the clock was set back, an artifact may have been stored in the future.
-      ageMs: Math.max(Date.now() - storedAt, 0),
-      stale: !isCurrent(id, found, known.stateOf(repository), policy),
+      // If the clock was set back, nobody knows the age: 0, as RFC 9111, section 4.2.3 has it.
+      ageMs: Number.isFinite(age) ? age : 0,
+      stale: !isCurrent(id, found, upstream, policy),
     });
     return found.artifact;
   }
