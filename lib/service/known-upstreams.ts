@@ -1,5 +1,6 @@
 import { LONG_AGO, type Moment, momentOf, now, type Time, thisMoment } from '../async/clock.js';
 import type { FreshnessPolicy } from '../config/options.js';
+import { toSnapshotError } from '../errors.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { Refusals } from './refusals.js';
@@ -75,7 +76,7 @@ export class KnownUpstreams {
       digest: this.digestOf(repository),
       past: known?.past ?? [],
       head: this.#parts.mirrors.find(repository)?.revision?.head,
-      pausedUntil: this.#parts.mirrors.pausedUntil(repository.host),
+      pause: this.#parts.mirrors.pauseOf(repository.host),
       isForgotten: this.#parts.refusals.isForgotten(repository),
     };
   }
@@ -145,7 +146,9 @@ export class KnownUpstreams {
     const failure = failureOf(upstream, present);
     const checkedAt = upstream.checkedAt?.time ?? LONG_AGO;
     if (failure === undefined) return;
-    if (!isWithinStaleIfError(checkedAt, this.#parts.policy, present)) throw failure;
+    if (!isWithinStaleIfError(checkedAt, this.#parts.policy, present)) {
+      throw toSnapshotError(failure, repository);
+    }
   }
 
   /** Changes the facts about a repository. If it was unknown, it is known from now on. */

@@ -11,7 +11,7 @@ import { unlessAborted } from '../async/abort.js';
 import { after, type Moment, now, type Time, thisMoment } from '../async/clock.js';
 import { retry } from '../async/retry.js';
 import type { SignalOptions } from '../async/signal-options.js';
-import { isUpstreamFailure, SnapshotError } from '../errors.js';
+import { isUpstreamFailure, SnapshotError, toSnapshotError } from '../errors.js';
 import { type Action, decide, mayServeOnError } from './decide.js';
 import type { Refresher, RefresherParts } from './refresher.js';
 import { isCurrent, knownCurrentAt } from './staleness.js';
@@ -251,7 +251,7 @@ export class Requests {
     if (action === 'refuse') refusals.throwIfForgotten(repository);
     if (action !== 'fail') return;
     const failure = failureOf(known.stateOf(repository), thisMoment());
-    if (failure !== undefined) throw failure;
+    if (failure !== undefined) throw toSnapshotError(failure, repository);
   }
 
   #mayServeOnError(id: ArtifactId, found: Found<StoredArtifact>): boolean {
