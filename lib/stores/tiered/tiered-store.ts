@@ -188,11 +188,11 @@ export class TieredStore implements SnapshotStore, AsyncDisposable {
 
   readonly [Symbol.asyncDispose] = () => this.close();
 
+  /** Ends the copies that are being made. Whoever made the two stores closes them after this. */
   async close(): Promise<void> {
     const fills = [...this.#fills.values()];
     for (const fill of fills) fill.abort(new SnapshotError('CLOSED', 'the store was closed'));
     await Promise.all(fills.map(({ over }) => over));
-    await Promise.all([this.#local.close(), this.#config.shared.close?.()]);
   }
 
   /** @param maxAge milliseconds for which the shared tier's last answer is good enough. */
