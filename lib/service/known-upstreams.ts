@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { LONG_AGO, type Moment, momentOf, now, type Time, thisMoment } from '../async/clock.js';
 import type { FreshnessPolicy } from '../config/options.js';
 import { toSnapshotError } from '../errors.js';
@@ -13,6 +14,8 @@ import {
   type UpstreamState,
 } from './upstream-state.js';
 
+/** Upstreams that are known. Clients may request any number of repositories. */
+const MAX_KNOWN = 100_000;
 /** Former digests that are kept of each upstream. */
 const MAX_PAST = 16;
 
@@ -30,14 +33,17 @@ export interface KnownUpstream
 
 export interface KnownUpstreamParts {
   readonly policy: FreshnessPolicy;
-  readonly mirrors: MirrorManager;
-  readonly refusals: Refusals;
+  readonly mirrors: Pick<MirrorManager, 'find' | 'pauseOf'>;
+  readonly refusals: Pick<Refusals, 'isForgotten'>;
 }
 
-/** The states of all upstreams that this process knows. */
+/**
+ * The states of the upstreams that this process knows. The least recently used are forgotten: to
+ * forget one is as safe as a restart.
+ */
 export class KnownUpstreams {
   readonly #parts: KnownUpstreamParts;
-  readonly #known = new Map<string, KnownUpstream>();
+  readonly #known = new LRUCache<string, KnownUpstream>({ max: MAX_KNOWN });
 
   constructor(parts: KnownUpstreamParts) {
     this.#parts = parts;
@@ -45,7 +51,9 @@ export class KnownUpstreams {
 
   /** All repositories that are known. */
   list(): RepositoryId[] {
-    return Array.from(this.#known.values(), ({ repository }) => repository);
+    const repositories: RepositoryId[] = [];
+    this.#known.rforEach(({ repository }) => repositories.push(repository));
+    return repositories;
   }
 
   isKnown(repository: RepositoryId): boolean {
@@ -56,7 +64,7 @@ export class KnownUpstreams {
    * Keeps results of checks from now on. @param requestedAt when a client requested it, if ever.
    */
   know(repository: RepositoryId, requestedAt?: Moment): void {
-    const { requestedAt: before } = this.#known.get(repositoryKey(repository)) ?? {};
+    const { requestedAt: before } = this.#known.peek(repositoryKey(repository)) ?? {};
     const isLater = before === undefined || (requestedAt && before.time < requestedAt.time);
     this.update(repository, { requestedAt: isLater ? requestedAt : before });
   }
@@ -66,7 +74,7 @@ export class KnownUpstreams {
   }
 
   stateOf(repository: RepositoryId): UpstreamState {
-    const known = this.#known.get(repositoryKey(repository));
+    const known = this.#known.peek(repositoryKey(repository));
     return {
       requestedAt: known?.requestedAt,
       checkedAt: known?.checkedAt,
@@ -83,7 +91,7 @@ export class KnownUpstreams {
 
   /** The digest of the upstream's HEAD and refs; `undefined`: nothing is known. */
   digestOf(repository: RepositoryId): string | undefined {
-    const { digest, isMirrored } = this.#known.get(repositoryKey(repository)) ?? {};
+    const { digest, isMirrored } = this.#known.peek(repositoryKey(repository)) ?? {};
     const mirrored = this.#parts.mirrors.find(repository)?.revision?.digest;
     return isMirrored ? (mirrored ?? digest) : (digest ?? mirrored);
   }
@@ -114,7 +122,7 @@ export class KnownUpstreams {
     repository: RepositoryId,
     since: Pick<Moment, 'time'> | Pick<Moment, 'date'>,
   ): boolean {
-    const { checkedAt } = this.#known.get(repositoryKey(repository)) ?? {};
+    const { checkedAt } = this.#known.peek(repositoryKey(repository)) ?? {};
     if (checkedAt === undefined) return false;
     return 'time' in since ? checkedAt.time >= since.time : checkedAt.date >= since.date;
   }
@@ -125,7 +133,7 @@ export class KnownUpstreams {
    * @param isMirrored whether a mirror has the digest.
    */
   noteChecked(repository: RepositoryId, at: Moment, digest: string, isMirrored: boolean): void {
-    const before = this.#known.get(repositoryKey(repository));
+    const before = this.#known.peek(repositoryKey(repository));
     let past = (before?.past ?? []).filter((each) => each.digest !== digest);
     if (before?.digest !== undefined && before.checkedAt && before.digest !== digest) {
       const moved = { digest: before.digest, checkedAt: before.checkedAt, movedAt: at.time };
@@ -154,6 +162,6 @@ export class KnownUpstreams {
   /** Changes the facts about a repository. If it was unknown, it is known from now on. */
   update(repository: RepositoryId, change: Partial<KnownUpstream>): void {
     const key = repositoryKey(repository);
-    this.#known.set(key, { ...this.#known.get(key), ...change, repository });
+    this.#known.set(key, { ...this.#known.peek(key), ...change, repository });
   }
 }
