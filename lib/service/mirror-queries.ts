@@ -65,7 +65,7 @@ export class MirrorQueries {
     const { mirrors, checks, refresher, pending, started, stopping } = this.#parts;
     stopping.throwIfAborted();
     const leave = pending.enterQuery(repository);
-    const answer = async () => {
+    try {
       await checks.throwIfRefused(repository, signal);
       await unlessAborted(started(), signal);
       // Objects that are fetched for one part of the answer must still be there for the next part.
@@ -74,8 +74,9 @@ export class MirrorQueries {
       refresher.noteRequest(repository);
       refresher.rebuildSoon(defaultSnapshot(repository));
       return answered;
-    };
-    return await unlessAborted(answer().finally(leave), signal);
+    } finally {
+      leave();
+    }
   }
 
   async #ensureRefs(

@@ -62,7 +62,7 @@ export class Requests {
     if (etags !== undefined) return await this.#statVersion(id, etags, signal);
     if (revalidate) return await this.#statServed(id, signal);
     const { builds, stored } = this.#parts;
-    await builds.untilStored(id, signal);
+    await builds.untilStored(id);
     return this.#isForgotten(id) ? undefined : (await stored.stat(id, { signal }))?.artifact;
   }
 
@@ -71,7 +71,7 @@ export class Requests {
     options: OpenStoredOptions = {},
   ): Promise<OpenedArtifact | undefined> {
     const { builds, stored } = this.#parts;
-    await builds.untilStored(id, options.signal, MAX_STORING);
+    await builds.untilStored(id, MAX_STORING);
     const found = this.#isForgotten(id) ? undefined : await stored.open(id, options);
     return found && this.#hit(id, found, this.#view(id));
   }
@@ -82,7 +82,7 @@ export class Requests {
     signal: AbortSignal | undefined,
   ): Promise<StoredArtifact | undefined> {
     const { builds, stored, refresher } = this.#parts;
-    await builds.untilStored(id, signal, MAX_STORING);
+    await builds.untilStored(id, MAX_STORING);
     if (this.#isForgotten(id)) return undefined;
     const artifact = await stored.statVersion(id, etags, { signal });
     if (artifact !== undefined) refresher.noteRequest(id.repository);
@@ -97,7 +97,7 @@ export class Requests {
     const { builds, stored, stopping } = this.#parts;
     await this.#throwIfRefused(id, signal);
     for (let isChecked = stopping.aborted; ; isChecked = true) {
-      await builds.untilStored(id, signal, MAX_STORING);
+      await builds.untilStored(id, MAX_STORING);
       const found = await stored.stat(id, { signal });
       const action = this.#decide(id, found, isChecked, this.#view(id));
       this.#throwIfFailed(id, action);
@@ -134,7 +134,7 @@ export class Requests {
   ): Promise<OpenedArtifact | BuiltArtifact | undefined> {
     const { id, signal, requestedAt } = request;
     const { events, known, policy, stored, builds, refresher, stopping } = this.#parts;
-    await builds.untilStored(id, signal, MAX_STORING);
+    await builds.untilStored(id, MAX_STORING);
     const found = await stored.open(id, { signal });
     const view = this.#view(id);
     const action = this.#decide(id, found, request.isChecked, view);
@@ -210,7 +210,7 @@ export class Requests {
     const { policy, stored, builds } = this.#parts;
     const { upstream, present } = this.#view(id);
     if (isFixed(id) || !isOverdue(upstream, policy, present)) return false;
-    await builds.untilStored(id, signal, MAX_STORING);
+    await builds.untilStored(id, MAX_STORING);
     const found = await stored.stat(id, { signal });
     if (this.#decide(id, found, false, this.#view(id)) === 'check-first')
       await this.#check(id, found, signal);

@@ -120,7 +120,8 @@ export class ArtifactService implements SnapshotService {
   async delete(id: ArtifactId, { signal }: SignalOptions = {}): Promise<void> {
     const canonical = this.#canonical(id);
     await abortable(signal, async () => {
-      await this.#parts.builds.untilStored(canonical, signal);
+      await this.#parts.builds.untilStored(canonical);
+      signal?.throwIfAborted();
       await this.#parts.stored.delete(artifactKey(canonical), 'deleted');
     });
   }
