@@ -39,7 +39,15 @@ export interface BuiltArtifact extends ArtifactInfo {
   readonly body: Readable;
 }
 
-export interface StatStoredOptions extends SignalOptions {
+export interface GetOptions extends SignalOptions {
+  /**
+   * When the client's request came, by `performance.now()`. A check of the upstream since then need
+   * not be repeated: give it if one request makes several calls. Default: now.
+   */
+  readonly requestedAt?: number | undefined;
+}
+
+export interface StatStoredOptions extends GetOptions {
   /**
    * Answers only if `get` would serve the stored artifact. Checks the upstream first if the
    * freshness policy demands it. Default: false.

@@ -2,6 +2,7 @@ export type {
   BuiltArtifact,
   DownloadHeaders,
   EnsuredRefs,
+  GetOptions,
   OpenedArtifact,
   OpenStoredOptions,
   StatStoredOptions,

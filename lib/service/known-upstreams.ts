@@ -127,6 +127,14 @@ export class KnownUpstreams {
     return 'time' in since ? checkedAt.time >= since.time : checkedAt.date >= since.date;
   }
 
+  /** Whether a check that began after this time has ended, with success or not. */
+  wasTriedSince(repository: RepositoryId, time: Time): boolean {
+    if (this.wasCheckedSince(repository, { time })) return true;
+    const { triedAt = LONG_AGO, failedAt = LONG_AGO } =
+      this.#known.peek(repositoryKey(repository)) ?? {};
+    return triedAt >= time && failedAt >= time;
+  }
+
   /**
    * Notes a successful check that began at a moment.
    *

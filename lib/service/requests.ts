@@ -1,6 +1,7 @@
 import type {
   BuiltArtifact,
   DownloadHeaders,
+  GetOptions,
   OpenedArtifact,
   OpenStoredOptions,
   StatStoredOptions,
@@ -10,7 +11,6 @@ import { type ArtifactId, isFixed } from '../artifact/id.js';
 import { unlessAborted } from '../async/abort.js';
 import { after, type Moment, now, type Time, thisMoment } from '../async/clock.js';
 import { retry } from '../async/retry.js';
-import type { SignalOptions } from '../async/signal-options.js';
 import { isUpstreamFailure, SnapshotError, toSnapshotError } from '../errors.js';
 import { type Action, decide, mayServeOnError } from './decide.js';
 import type { Refresher, RefresherParts } from './refresher.js';
@@ -57,10 +57,11 @@ export class Requests {
   /** As `SnapshotService.statStored`. */
   async statStored(
     id: ArtifactId,
-    { revalidate = false, etags, signal }: StatStoredOptions = {},
+    options: StatStoredOptions = {},
   ): Promise<StoredArtifact | undefined> {
+    const { revalidate = false, etags, signal } = options;
     if (etags !== undefined) return await this.#statVersion(id, etags, signal);
-    if (revalidate) return await this.#statServed(id, signal);
+    if (revalidate) return await this.#statServed(id, options);
     const { builds, stored } = this.#parts;
     await builds.untilStored(id);
     return this.#isForgotten(id) ? undefined : (await stored.stat(id, { signal }))?.artifact;
@@ -92,11 +93,11 @@ export class Requests {
   /** Describes the stored artifact if it may be served. `undefined`: `get` has to build. */
   async #statServed(
     id: ArtifactId,
-    signal: AbortSignal | undefined,
+    { signal, requestedAt: since = now() }: GetOptions,
   ): Promise<StoredArtifact | undefined> {
-    const { builds, stored, stopping } = this.#parts;
+    const { builds, stored } = this.#parts;
     await this.#throwIfRefused(id, signal);
-    for (let isChecked = stopping.aborted; ; isChecked = true) {
+    for (let isChecked = this.#isChecked(id, since as Time); ; isChecked = true) {
       await builds.untilStored(id, MAX_STORING);
       const found = await stored.stat(id, { signal });
       const action = this.#decide(id, found, isChecked, this.#view(id));
@@ -114,12 +115,11 @@ export class Requests {
   /** As `SnapshotService.get`. */
   async get(
     id: ArtifactId,
-    { signal }: SignalOptions = {},
+    { signal, requestedAt: since = now() }: GetOptions = {},
   ): Promise<OpenedArtifact | BuiltArtifact> {
-    const { stopping } = this.#parts;
-    const requestedAt = now();
+    const requestedAt = since as Time;
     await this.#throwIfRefused(id, signal);
-    const isChecked = stopping.aborted || (await this.#checkIfOverdue(id, signal));
+    const isChecked = this.#isChecked(id, requestedAt) || (await this.#checkIfOverdue(id, signal));
     const request = { id, signal, requestedAt, isChecked, checkedAt: now(), hasMissed: false };
     return await retry(
       MAX_ATTEMPTS,
@@ -191,6 +191,12 @@ export class Requests {
     const url = await stored.urlOf(id, { ...about, revision: artifact.revision });
     if (url !== undefined) this.#hit(id, stored.found(id, artifact), this.#view(id));
     return url;
+  }
+
+  /** Whether a check for the request has ended, or none may begin. */
+  #isChecked({ repository }: ArtifactId, requestedAt: Time): boolean {
+    const { known, stopping } = this.#parts;
+    return stopping.aborted || known.wasTriedSince(repository, requestedAt);
   }
 
   /** @throws SnapshotError the refusal, before the store is asked; the signal's reason. */

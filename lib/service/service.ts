@@ -4,6 +4,7 @@ import type {
   BuiltArtifact,
   DownloadHeaders,
   EnsuredRefs,
+  GetOptions,
   OpenedArtifact,
   OpenStoredOptions,
   StatStoredOptions,
@@ -83,7 +84,7 @@ export class ArtifactService implements SnapshotService {
     return this.#parts.mirrors.find(this.resolve(repository))?.revision?.head.oid;
   }
 
-  async get(id: ArtifactId, options: SignalOptions = {}): Promise<OpenedArtifact | BuiltArtifact> {
+  async get(id: ArtifactId, options: GetOptions = {}): Promise<OpenedArtifact | BuiltArtifact> {
     const canonical = this.#canonical(id);
     const get = () => this.#parts.requests.get(canonical, options);
     return await abortable(options.signal, get, ({ body }) => body.destroy());

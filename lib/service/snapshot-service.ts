@@ -2,6 +2,7 @@ import type {
   BuiltArtifact,
   DownloadHeaders,
   EnsuredRefs,
+  GetOptions,
   OpenedArtifact,
   OpenStoredOptions,
   StatStoredOptions,
@@ -66,7 +67,7 @@ export interface SnapshotService extends AsyncDisposable {
    * `LIMIT_EXCEEDED`, `STORE_FAILED`, `STORAGE_FULL`, `OVERLOADED`, `TOO_MANY_VARIANTS`,
    * `LOCK_UNAVAILABLE`, `INVALID_REQUEST`, `CLOSED`, `INTERNAL`; the signal's reason.
    */
-  get(id: ArtifactId, options?: SignalOptions): Promise<OpenedArtifact | BuiltArtifact>;
+  get(id: ArtifactId, options?: GetOptions): Promise<OpenedArtifact | BuiltArtifact>;
   /** Describes the stored artifact. Never builds; checks the upstream only with `revalidate`. */
   statStored(id: ArtifactId, options?: StatStoredOptions): Promise<StoredArtifact | undefined>;
   /**
