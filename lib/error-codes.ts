@@ -1,4 +1,4 @@
-/** Problems, events and logs have these codes. They never change their meaning. */
+/** The codes of problems, events and logs. A code never changes its meaning. */
 export type SnapshotErrorCode =
   | 'INVALID_OPTIONS'
   | 'INVALID_REPOSITORY'
@@ -39,8 +39,8 @@ export type SnapshotErrorCode =
 
 /**
  * Of each code: its HTTP status, whether it is transient, and a text that is safe to show to anyone:
- * no paths, URLs, credentials or upstream text. Codes that no request leads to have 500. Transient:
- * the same call may succeed later although nobody changes anything.
+ * no paths, URLs, credentials or upstream text. The codes of the restore client have 500. Transient:
+ * the same call may succeed later without any change.
  */
 export const ERRORS: Readonly<
   Record<SnapshotErrorCode, readonly [status: number, isTransient: boolean, clientText: string]>
@@ -61,7 +61,7 @@ export const ERRORS: Readonly<
   UPSTREAM_NOT_FOUND: [503, false, 'The upstream has no such repository, or hides it.'],
   UPSTREAM_DENIED: [503, false, 'The upstream refused access to this repository.'],
   UPSTREAM_UNREACHABLE: [503, true, 'The upstream could not be reached, or it failed.'],
-  UPSTREAM_RATE_LIMITED: [503, true, 'The upstream limits how often this server may ask it.'],
+  UPSTREAM_RATE_LIMITED: [503, true, 'The upstream limits the requests of this server.'],
   UPSTREAM_ADDRESS_FORBIDDEN: [503, false, 'This server may not connect to the upstream.'],
   UPSTREAM_TIMEOUT: [503, true, 'The upstream did not answer in time.'],
   UPSTREAM_INVALID: [503, false, 'The upstream sent data that is not a valid git repository.'],

@@ -7,11 +7,11 @@ export interface SnapshotErrorOptions {
   cause?: unknown;
   /** Seconds after which the same request may succeed; `undefined` if that is unknown. */
   retryAfter?: number | undefined;
-  /** The repository that the failed work was for. */
+  /** The repository whose work failed. */
   repository?: RepositoryId | undefined;
-  /** For `LIMIT_EXCEEDED`: as `SnapshotError.limit`. Made by `limitExceeded`. */
+  /** For `LIMIT_EXCEEDED`: as `SnapshotError.limit`. */
   limit?: string | undefined;
-  /** What is wrong in this case. Shown to the client, so it may only repeat the client's words. */
+  /** What is wrong in this case. The client gets it: only repeat data that the client sent. */
   clientDetail?: string | undefined;
 }
 
@@ -22,23 +22,30 @@ const BRAND = Symbol.for('express-git-snapshot.SnapshotError');
 export class SnapshotError extends Error {
   override readonly name = 'SnapshotError';
   readonly code: SnapshotErrorCode;
-  /** Seconds after which the same call may succeed; `undefined` if that is unknown. */
+  /**
+   * Seconds after which the same call may succeed; `undefined` if that is unknown. Failures that are
+   * not transient may have it, too: until then, the service repeats the failure without a new
+   * attempt.
+   */
   readonly retryAfter: number | undefined;
-  /** The repository that the failed work was for; `undefined` if it was for none, or is unknown. */
+  /** The repository whose work failed; `undefined` if there was none, or it is unknown. */
   readonly repository: RepositoryId | undefined;
   /**
-   * The option whose limit was exceeded, by its name. `undefined` unless the code is
-   * `LIMIT_EXCEEDED`, and for a fixed limit, which no option sets.
+   * For `LIMIT_EXCEEDED`: the name of the option that sets the limit; `undefined` for a limit that
+   * no option sets. `undefined` for all other codes.
    */
   readonly limit: string | undefined;
-  /** A sentence about this case, beside `clientText`; safe to show to the client. */
+  /** What is wrong in this case, in addition to `clientText`; safe to show to the client. */
   readonly clientDetail: string | undefined;
 
   static {
     Object.defineProperty(SnapshotError.prototype, BRAND, { value: true });
   }
 
-  /** Whether a value is such an error of any copy of this library; if given, of one of `codes`. */
+  /**
+   * Whether a value is a `SnapshotError`, also of another installed copy of this library. With
+   * `codes`: whether it also has one of them.
+   */
   static is(error: unknown, ...codes: readonly SnapshotErrorCode[]): error is SnapshotError {
     if (typeof error !== 'object' || error === null || !(BRAND in error)) return false;
     const code = 'code' in error ? error.code : undefined;
@@ -54,7 +61,12 @@ export class SnapshotError extends Error {
     this.clientDetail = options.clientDetail;
   }
 
-  /** Whether the same call may succeed later although nobody changes anything. */
+  /** The status with which the router answers; only `ensure-refs` answers `UPSTREAM_*` with 502. */
+  get httpStatus(): number {
+    return ERRORS[this.code][0];
+  }
+
+  /** Whether the same call may succeed later without any change. */
   get isTransient(): boolean {
     return ERRORS[this.code][1];
   }
@@ -86,7 +98,7 @@ export function invalidRequest(why: string, cause?: unknown): SnapshotError {
   return new SnapshotError('INVALID_REQUEST', why, { cause, clientDetail: why });
 }
 
-/** Whether the upstream failed, refused, or could not be asked. */
+/** Whether the upstream failed, refused, or could not be reached. */
 export function isUpstreamFailure(error: unknown): error is SnapshotError {
   return SnapshotError.is(error) && error.code.startsWith('UPSTREAM_');
 }

@@ -3,7 +3,6 @@
  */
 import { ERROR_CODES, type SnapshotErrorCode } from '../../lib/error-codes.js';
 import { SnapshotError } from '../../lib/errors.js';
-import { problemStatus } from '../../lib/http/problem.js';
 import { codeBlocks, codeSpans, readPage, readTable } from './markdown.js';
 
 const PAGE = 'docs/errors.md';
@@ -15,7 +14,7 @@ test('The page of errors lists every error code once', async () => {
 
 test('The page of errors gives each code the status that the server sends', async () => {
   for (const [code, status] of await rows('Of the server')) {
-    expect([code, status]).toEqual([code, String(problemStatus(code))]);
+    expect([code, status]).toEqual([code, String(new SnapshotError(code, '').httpStatus)]);
   }
 });
 
@@ -32,14 +31,15 @@ test('The page of errors says which codes are transient', async () => {
 });
 
 test('Every code of the restore client would be sent with status 500', async () => {
-  for (const [code] of await rows('Of the restore client')) expect(problemStatus(code)).toBe(500);
+  for (const [code] of await rows('Of the restore client'))
+    expect(new SnapshotError(code, '').httpStatus).toBe(500);
 });
 
 test('The page of errors shows a problem document as the server sends it', async () => {
   const [example = ''] = codeBlocks(await readPage(PAGE), ['json']);
   const { code, title, status } = JSON.parse(example);
   expect(title).toBe(new SnapshotError(code, '').clientText);
-  expect(status).toBe(problemStatus(code));
+  expect(status).toBe(new SnapshotError(code, '').httpStatus);
 });
 
 async function rows(heading: string): Promise<[SnapshotErrorCode, string, string][]> {
