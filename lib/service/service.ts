@@ -4,6 +4,7 @@ import type {
   BuiltArtifact,
   DownloadHeaders,
   EnsuredRefs,
+  GetOptions,
   OpenedArtifact,
   OpenStoredOptions,
   StatStoredOptions,
@@ -17,13 +18,13 @@ import { abortable, unlessAborted } from '../async/abort.js';
 import { momentOf } from '../async/clock.js';
 import { MAX_DELAY } from '../async/deadline.js';
 import { startup } from '../async/retry.js';
+import type { SignalOptions } from '../async/signal-options.js';
 import { originUrl, repositoryAt } from '../config/hosts.js';
 import type { ServiceConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import { SnapshotEmitter, type SnapshotEventSource } from '../events/emitter.js';
 import { logFailures } from '../events/log-failures.js';
 import type { RepositoryId } from '../repository.js';
-import type { SignalOptions } from '../stores/store.js';
 import { createParts, type ServiceParts } from './parts.js';
 import type { RepositoryStatus, ServiceStats } from './service-status.js';
 import type { CloseOptions, SnapshotService } from './snapshot-service.js';
@@ -86,7 +87,7 @@ export class ArtifactService implements SnapshotService {
     return this.#parts.mirrors.find(this.resolve(repository))?.revision?.head.oid;
   }
 
-  async get(id: ArtifactId, options: SignalOptions = {}): Promise<OpenedArtifact | BuiltArtifact> {
+  async get(id: ArtifactId, options: GetOptions = {}): Promise<OpenedArtifact | BuiltArtifact> {
     const canonical = this.#canonical(id);
     const get = () => this.#parts.requests.get(canonical, options);
     return await abortable(options.signal, get, ({ body }) => body.destroy());
@@ -123,7 +124,8 @@ export class ArtifactService implements SnapshotService {
   async delete(id: ArtifactId, { signal }: SignalOptions = {}): Promise<void> {
     const canonical = this.#canonical(id);
     await abortable(signal, async () => {
-      await this.#parts.builds.untilStored(canonical, signal);
+      await this.#parts.builds.untilStored(canonical);
+      signal?.throwIfAborted();
       await this.#parts.stored.delete(artifactKey(canonical), 'deleted');
     });
   }
