@@ -8,7 +8,7 @@ import { inspect } from 'node:util';
  */
 export function callHost(what: string, call: () => unknown): void {
   const report = (error: unknown) => {
-    process.emitWarning(`${what} of the host failed`, { detail: inspect(error) });
+    process.emitWarning(`${what} of the host app failed`, { detail: inspect(error) });
   };
   try {
     const result = call();

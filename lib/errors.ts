@@ -3,8 +3,8 @@ import type { RepositoryId } from './repository-id.js';
 
 /**
  * All error codes, each with its HTTP status, whether it is transient, and a text that is safe to
- * show to anyone: no paths, URLs, credentials or upstream text. Codes that no request leads to have
- * 500. Transient: the same call may succeed later although nobody changes anything.
+ * show to anyone: no paths, URLs, credentials or upstream text. The codes of the restore
+ * client have 500. Transient: the same call may succeed later without any change.
  */
 export const ERRORS = {
   INVALID_OPTIONS: [500, false, 'The server is misconfigured.'],
@@ -23,7 +23,7 @@ export const ERRORS = {
   UPSTREAM_NOT_FOUND: [503, false, 'The upstream has no such repository, or hides it.'],
   UPSTREAM_DENIED: [503, false, 'The upstream refused access to this repository.'],
   UPSTREAM_UNREACHABLE: [503, true, 'The upstream could not be reached, or it failed.'],
-  UPSTREAM_RATE_LIMITED: [503, true, 'The upstream limits how often this server may ask it.'],
+  UPSTREAM_RATE_LIMITED: [503, true, 'The upstream limits the requests of this server.'],
   UPSTREAM_ADDRESS_FORBIDDEN: [503, false, 'This server may not connect to the upstream.'],
   UPSTREAM_TIMEOUT: [503, true, 'The upstream did not answer in time.'],
   UPSTREAM_INVALID: [503, false, 'The upstream sent data that is not a valid git repository.'],
@@ -48,7 +48,7 @@ export const ERRORS = {
   readonly [status: number, isTransient: boolean, clientText: string]
 >;
 
-/** Problems, events and logs have these codes. They never change their meaning. */
+/** The codes of problems, events and logs. A code never changes its meaning. */
 export type SnapshotErrorCode = keyof typeof ERRORS;
 
 export const ERROR_CODES: readonly SnapshotErrorCode[] = Object.keys(ERRORS).filter(
@@ -60,11 +60,11 @@ export interface SnapshotErrorOptions {
   cause?: unknown;
   /** Seconds after which the same request may succeed; `undefined` if that is unknown. */
   retryAfter?: number | undefined;
-  /** The repository that the failed work was for. */
+  /** The repository whose work failed. */
   repository?: RepositoryId | undefined;
-  /** For `LIMIT_EXCEEDED`: as `SnapshotError.limit`. Made by `limitExceeded`. */
+  /** For `LIMIT_EXCEEDED`: as `SnapshotError.limit`. */
   limit?: string | undefined;
-  /** What is wrong in this case. Shown to the client, so it may only repeat the client's words. */
+  /** What is wrong in this case. The client gets it: only repeat data that the client sent. */
   clientDetail?: string | undefined;
 }
 
@@ -75,23 +75,30 @@ const BRAND = Symbol.for('express-git-snapshot.SnapshotError');
 export class SnapshotError extends Error {
   override readonly name = 'SnapshotError';
   readonly code: SnapshotErrorCode;
-  /** Seconds after which the same call may succeed; `undefined` if that is unknown. */
+  /**
+   * Seconds after which the same call may succeed; `undefined` if that is unknown. Failures that are
+   * not transient may have it, too: until then, the service repeats the failure without a new
+   * attempt.
+   */
   readonly retryAfter: number | undefined;
-  /** The repository that the failed work was for; `undefined` if it was for none, or is unknown. */
+  /** The repository whose work failed; `undefined` if there was none, or it is unknown. */
   readonly repository: RepositoryId | undefined;
   /**
-   * The option whose limit was exceeded, by its name. `undefined` unless the code is
-   * `LIMIT_EXCEEDED`, and for a fixed limit, which no option sets.
+   * For `LIMIT_EXCEEDED`: the name of the option that sets the limit; `undefined` for a limit that
+   * no option sets. `undefined` for all other codes.
    */
   readonly limit: string | undefined;
-  /** A sentence about this case, beside `clientText`; safe to show to the client. */
+  /** What is wrong in this case, in addition to `clientText`; safe to show to the client. */
   readonly clientDetail: string | undefined;
 
   static {
     Object.defineProperty(SnapshotError.prototype, BRAND, { value: true });
   }
 
-  /** Whether a value is such an error of any copy of this library; if given, of one of `codes`. */
+  /**
+   * Whether a value is a `SnapshotError`, also of another installed copy of this library. With
+   * `codes`: whether it also has one of them.
+   */
   static is(error: unknown, ...codes: readonly SnapshotErrorCode[]): error is SnapshotError {
     if (typeof error !== 'object' || error === null || !(BRAND in error)) return false;
     const code = ERROR_CODES.find((known) => 'code' in error && error.code === known);
@@ -107,7 +114,12 @@ export class SnapshotError extends Error {
     this.clientDetail = options.clientDetail;
   }
 
-  /** Whether the same call may succeed later although nobody changes anything. */
+  /** The status with which the router answers; only `ensure-refs` answers `UPSTREAM_*` with 502. */
+  get httpStatus(): number {
+    return ERRORS[this.code][0];
+  }
+
+  /** Whether the same call may succeed later without any change. */
   get isTransient(): boolean {
     return ERRORS[this.code][1];
   }
@@ -139,7 +151,7 @@ export function invalidRequest(why: string, cause?: unknown): SnapshotError {
   return new SnapshotError('INVALID_REQUEST', why, { cause, clientDetail: why });
 }
 
-/** Whether the upstream failed, refused, or could not be asked. */
+/** Whether the upstream failed, refused, or could not be reached. */
 export function isUpstreamFailure(error: unknown): error is SnapshotError {
   return SnapshotError.is(error) && error.code.startsWith('UPSTREAM_');
 }

@@ -45,7 +45,7 @@ async function expectFailure(restoring: Promise<unknown>, error: object): Promis
 describe('A failed answer', () => {
   const problem = { 'content-type': 'application/problem+json' };
 
-  test('is reported with its status, the code of the server and when to try again', async () => {
+  test('is reported with its status, the code of the server and the time of a retry', async () => {
     const url = await serve({ defer }, (_, res) => {
       res.writeHead(503, { ...problem, 'retry-after': '17' });
       res.end(JSON.stringify({ status: 503, code: 'UPSTREAM_DENIED' }));
@@ -69,7 +69,7 @@ describe('A failed answer', () => {
     expect(DownloadError.is(new SnapshotError('ARCHIVE_INVALID', ''))).toBe(false);
   });
 
-  test('may give the time to try again as a date', async () => {
+  test('may give the time of a retry as a date', async () => {
     const at = Math.ceil(Date.now() / 1000) * 1000 + 86_400_000;
     const url = await serve({ defer }, (_, res) => {
       res.writeHead(503, { 'retry-after': new Date(at).toUTCString() }).end();
@@ -232,7 +232,7 @@ describe('An abort', () => {
   });
 });
 
-test('Of two restores into one directory one wins, and the other leaves nothing behind', async () => {
+test('Of two restores into one directory, one succeeds, and the other leaves nothing behind', async () => {
   const waiting: (() => void)[] = [];
   const url = await serve({ defer }, (_, res) => {
     waiting.push(() => res.end(archive));
@@ -325,7 +325,7 @@ test.each([
   ['Snapshot-Commit', { 'Snapshot-Commit': '1'.repeat(40) }, '1'.repeat(40)],
   ['X-Cachew-Snapshot-Commit', { 'X-Cachew-Snapshot-Commit': '2'.repeat(64) }, '2'.repeat(64)],
   ['no header', {}, undefined],
-])('A restore tells the commit that the server names in %s', async (_, headers, commit) => {
+])('A restore returns the commit that the server names in %s', async (_, headers, commit) => {
   const url = await serve({ defer }, (_req, res) => res.writeHead(200, headers).end(archive));
   expect((await restore(url)).commit).toBe(commit);
 });

@@ -203,7 +203,7 @@ describe('The error of a stream', () => {
     });
   });
 
-  test('stays as it is if it is a SnapshotError', async () => {
+  test('is thrown as it is if it is a SnapshotError', async () => {
     const error = new SnapshotError('LIMIT_EXCEEDED', 'from the service');
     const failing = (async function* () {
       yield archive.subarray(0, 1000);

@@ -2,7 +2,6 @@
  * @one-node-version
  */
 import { ERROR_CODES, SnapshotError, type SnapshotErrorCode } from '../../lib/errors.js';
-import { problemStatus } from '../../lib/http/problem.js';
 import { codeBlocks, codeSpans, readPage, readTable } from './markdown.js';
 
 const PAGE = 'docs/errors.md';
@@ -14,7 +13,7 @@ test('The page of errors lists every error code once', async () => {
 
 test('The page of errors gives each code the status that the server sends', async () => {
   for (const [code, status] of await rows('Of the server')) {
-    expect([code, status]).toEqual([code, String(problemStatus(code))]);
+    expect([code, status]).toEqual([code, String(new SnapshotError(code, '').httpStatus)]);
   }
 });
 
@@ -28,14 +27,15 @@ test('The page of errors says which codes are transient', async () => {
 });
 
 test('Every code of the restore client would be sent with status 500', async () => {
-  for (const [code] of await rows('Of the restore client')) expect(problemStatus(code)).toBe(500);
+  for (const [code] of await rows('Of the restore client'))
+    expect(new SnapshotError(code, '').httpStatus).toBe(500);
 });
 
 test('The page of errors shows a problem document as the server sends it', async () => {
   const [example = ''] = codeBlocks(await readPage(PAGE), ['json']);
   const { code, title, status } = JSON.parse(example);
   expect(title).toBe(new SnapshotError(code, '').clientText);
-  expect(status).toBe(problemStatus(code));
+  expect(status).toBe(new SnapshotError(code, '').httpStatus);
 });
 
 async function rows(heading: string): Promise<[SnapshotErrorCode, string, string][]> {

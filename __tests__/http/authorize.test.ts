@@ -1,6 +1,7 @@
 import { type ArtifactId, defaultSnapshot } from '../../lib/artifact/id.js';
 import { withResolvers } from '../../lib/async/with-resolvers.js';
 import type { Authorize, AuthorizeContext, Denial } from '../../lib/config/authorize.js';
+import { createSnapshotRouter } from '../../lib/create-router.js';
 import { parseRepository } from '../../lib/repository.js';
 import { COMMIT, FakeService } from './fake-service.js';
 import {
@@ -24,17 +25,20 @@ let server: TestServer | undefined;
 let source: FakeService;
 afterEach(() => server?.close());
 
-/** @param authorize may be wrong, as in JavaScript. */
-async function start(
-  authorize: (...args: Parameters<Authorize>) => unknown,
-  version: ExpressVersion = 'Express 5',
-): Promise<TestServer> {
+beforeEach(() => {
   source = new FakeService();
   const ids: ArtifactId[] = [
     defaultSnapshot(repository),
     { kind: 'bundle', repository, base: COMMIT },
   ];
   for (const id of ids) source.store(id, { bytes: Buffer.from('bytes'), etag: '"1"' });
+});
+
+/** @param authorize may be wrong, as in JavaScript. */
+async function start(
+  authorize: (...args: Parameters<Authorize>) => unknown,
+  version: ExpressVersion = 'Express 5',
+): Promise<TestServer> {
   server = await serve(source, { version, authorize: authorize as Authorize, redirectGit: true });
   return server;
 }
@@ -58,6 +62,31 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s, authorize', (v
     expect(reply.status).toBe(200);
     expect(reply.headers['cache-control']).toBe('private, no-cache');
     expect(asked).toEqual(['Bearer x', repository]);
+  });
+
+  test('sees the path parameters of the mount, and of a route that rewrites its URL', async () => {
+    const asked: unknown[] = [];
+    const authorize: Authorize = ({ params }) => {
+      asked.push({ ...params });
+      return true;
+    };
+    const snapshots = createSnapshotRouter({ service: source, authorize });
+    server = await serve(source, {
+      version,
+      before: (express) => {
+        const router = express.Router();
+        router.use('/tenants/:tenant/git', snapshots);
+        router.get('/tenants/:tenant/repos/:name/checkout.tar.zst', (req, res, next) => {
+          req.url = `/github.com/org/${req.params.name}/snapshot.tar.zst`;
+          snapshots(req, res, next);
+        });
+        return [router];
+      },
+    });
+    const root = { port: server.port, prefix: '' };
+    const paths = [`/tenants/a/git${SNAPSHOT}`, '/tenants/b/repos/repo/checkout.tar.zst'];
+    for (const path of paths) expect((await send(root, path)).body.toString()).toBe('bytes');
+    expect(asked).toEqual([{ tenant: 'a' }, { tenant: 'b', name: 'repo' }]);
   });
 
   test('is called for allowed hosts only, and its refusal looks like that of another host', async () => {
@@ -88,7 +117,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s, authorize', (v
     ['returns a truthy value other than true', () => 'yes', 403],
     ['returns nothing', () => undefined, 403],
     ['returns null', () => null, 403],
-  ])('that %s does not let the request in', async (_what, authorize, status) => {
+  ])('that %s refuses the request', async (_what, authorize, status) => {
     const running = await start(authorize, version);
     const reply = await send(running, SNAPSHOT);
     expect(reply.status).toBe(status);
@@ -106,7 +135,7 @@ test.each<[method: string, path: string, Omit<AuthorizeContext, 'signal'>]>([
   ['GET', BUNDLE, { artifact: 'bundle', base: COMMIT }],
   ['POST', `${PATH}/ensure-refs`, { artifact: 'ensure-refs' }],
   ['GET', GIT, { artifact: 'git' }],
-])('authorize learns what %s %s asks for', async (method, path, wanted) => {
+])('authorize gets the artifact that %s %s requests', async (method, path, wanted) => {
   const contexts: unknown[] = [];
   const running = await start((_req, _id, context) => {
     contexts.push(context);
@@ -184,7 +213,7 @@ test.each<[string, Denial['status'], () => unknown, string?]>([
   ['thrown 403', 403, throwing(Object.assign(new Error('secret'), { status: 403 }))],
   ['returned 404', 404, () => ({ status: 404 })],
   ['rejection with 404', 404, async () => throwing({ status: 404, message: 'secret' })()],
-])('A %s is answered alike for every artifact', async (_what, status, authorize, challenge) => {
+])('A %s has the same answer for every artifact', async (_what, status, authorize, challenge) => {
   const running = await start(authorize);
   const [type, title] = TITLES[status];
   for (const [method, path] of REQUESTS) {

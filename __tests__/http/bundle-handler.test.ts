@@ -101,7 +101,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
   });
 
   test('a bundle whose base turns out to be unknown is answered with 404', async () => {
-    source.generate = () => {
+    source.build = () => {
       throw new SnapshotError('BASE_NOT_FOUND', 'unknown');
     };
     expect((await send(server, `${PATH}?base=${COMMIT}`)).status).toBe(404);
@@ -114,7 +114,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
 
   test('a bundle has none of the headers of snapshots', async () => {
     source.head = 'f'.repeat(40);
-    source.generate = () => ({ body: Readable.from([Buffer.from('bundle')]) });
+    source.build = () => ({ body: Readable.from([Buffer.from('bundle')]) });
     const { headers } = await send(server, `${PATH}?base=${COMMIT}`);
     expect(Object.keys(headers).filter((name) => name.startsWith('x-cachew'))).toEqual([]);
   });

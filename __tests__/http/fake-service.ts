@@ -48,11 +48,11 @@ export class FakeService implements SnapshotService {
   /** Every body handed out, for tests to see what became of it. */
   readonly bodies: Readable[] = [];
   /** Builds an artifact that is not stored. Default: fails the request with an `INTERNAL` error. */
-  generate: (
+  build: (
     id: ArtifactId,
     signal: AbortSignal | undefined,
   ) => FakeGeneration | Promise<FakeGeneration> = () => {
-    throw new Error('nothing was expected to be generated');
+    throw new Error('nothing was expected to be built');
   };
   /** Runs before each `openStored`, as another process would after `statStored`. */
   beforeOpen: (id: ArtifactId) => void = () => {};
@@ -60,7 +60,7 @@ export class FakeService implements SnapshotService {
   maySend: (id: ArtifactId) => boolean = () => true;
   /** Answers `isHead`. */
   upToDate: (id: BundleId) => boolean = () => false;
-  /** Answers `ensureRefs`. Default: all that is asked for is at `COMMIT`, without a fetch. */
+  /** Answers `ensureRefs`. Default: all wanted refs are at `COMMIT`, without a fetch. */
   ensure: (repository: RepositoryId, wanted: WantedRefs) => EnsuredRefs = (
     _repository,
     { refs },
@@ -123,9 +123,9 @@ export class FakeService implements SnapshotService {
     if (stored !== undefined) {
       return { ...stored, source: 'store', body: this.#lend(this.read(stored.bytes)) };
     }
-    const generation = await this.generate(id, options?.signal);
-    const { body, etag = '"generated"' } = generation;
-    const commit = 'commit' in generation ? generation.commit : COMMIT;
+    const build = await this.build(id, options?.signal);
+    const { body, etag = '"built"' } = build;
+    const commit = 'commit' in build ? build.commit : COMMIT;
     const repository = id.repository;
     return { repository, etag, commit, source: 'build', body: this.#lend(body) };
   }

@@ -16,7 +16,7 @@ afterAll(() => warnings.mockRestore());
 /** @param before what the host app does to each request. */
 async function start(before: RequestHandler) {
   const source = new FakeService();
-  source.generate = () => {
+  source.build = () => {
     throw new SnapshotError('UPSTREAM_UNREACHABLE', 'no route');
   };
   const server = await serve(source, { before: () => [before] });
@@ -44,10 +44,10 @@ test('A logger that throws does not change the answer', async () => {
   };
   expect((await fetch(url)).status).toBe(503);
   while (warnings.mock.calls.length === 0) await new Promise(setImmediate);
-  expect(warnings.mock.calls[0]?.[0]).toContain('a logger of the host failed');
+  expect(warnings.mock.calls[0]?.[0]).toContain('a logger of the host app failed');
 });
 
-test('A delivery that the host made impossible to answer breaks the connection, and the process goes on', async () => {
+test('A delivery that the host app makes impossible to answer breaks the connection, and the process goes on', async () => {
   const responses: Response[] = [];
   const impossible: RequestHandler = (_req, res, next) => {
     responses.push(res);

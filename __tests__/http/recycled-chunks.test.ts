@@ -132,7 +132,7 @@ describe('A client that reads slowly gets the right bytes, from few buffers,', (
   });
 });
 
-test('A middleware that keeps chunks and never calls back passes on the right bytes', async () => {
+test('A middleware that keeps chunks and never calls back still passes on the right bytes', async () => {
   const app: RequestListener = server.app;
   const port = await listen(
     createServer((req, res) => {

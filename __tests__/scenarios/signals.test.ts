@@ -88,7 +88,7 @@ describe.each(Object.entries(CALLS))('%s', (_, call) => {
     await expect(waiting).rejects.toBe(reason);
   });
 
-  test('with a signal that has aborted asks neither the store nor the upstream', async () => {
+  test('with a signal that has aborted calls neither the store nor the upstream', async () => {
     const { deaf, answer, calls } = deafStore();
     const service = repository.start({ store: deaf });
     answer();
@@ -129,7 +129,7 @@ test('listRepositories ends with the reason of its signal', async () => {
 });
 
 test.each(['get', 'openStored'] as const)(
-  'What a store opens after %s has ended is closed',
+  'A body that a store opens after %s has ended is closed',
   async (name) => {
     const { store, deaf, answer } = deafStore();
     await read(repository.start({ store }), repository.snapshot);

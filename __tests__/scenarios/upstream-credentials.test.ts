@@ -24,7 +24,7 @@ const DEADLINE = 3_600_000;
 const repository = ownRepository(buildSmall);
 const { defer, startApp } = repository;
 
-describe('An upstream that wants credentials', () => {
+describe('An upstream that demands credentials', () => {
   const right = { username: 'robot', password: 'hunter2 §ecret' };
   const secrets = [right.password, Buffer.from(`robot:${right.password}`).toString('base64')];
 
@@ -67,7 +67,7 @@ describe('An upstream that wants credentials', () => {
     }
   });
 
-  test('lets the provider of credentials know that it refused the last ones', async () => {
+  test('is reported to the provider of credentials when it has refused the last ones', async () => {
     const { upstream, path, id } = repository;
     upstream.fault(path, { kind: 'require-basic-auth', ...right });
     const wrong = { ...right, password: 'expired' };
@@ -102,7 +102,7 @@ describe('An upstream that wants credentials', () => {
     expect(asked.slice(5)).toEqual([true, true]);
   });
 
-  test('is not asked when the provider of credentials gives no name and password', async () => {
+  test('gets no request if the provider returns no name and password', async () => {
     const wrong = Object.create({}, { token: { value: right.password } });
     const { app, told } = await startTalkative(() => wrong);
     await expectProblem(app.snapshotUrl(repository.path), 'INTERNAL', 500);
@@ -110,13 +110,13 @@ describe('An upstream that wants credentials', () => {
     await expectUnasked(app);
   });
 
-  test('is not asked when the provider of credentials fails', async () => {
+  test('gets no request if the provider of credentials fails', async () => {
     const { app } = await startTalkative(() => Promise.reject(new Error(`no ${right.password}`)));
     await expectProblem(app.snapshotUrl(repository.path), 'INTERNAL', 500);
     await expectUnasked(app);
   });
 
-  test('is not asked when the provider of credentials hangs', async () => {
+  test('gets no request while the provider of credentials hangs', async () => {
     const called = withResolvers<void>();
     const { app } = await startTalkative(
       () => {

@@ -28,8 +28,8 @@ export interface OpenedArtifact extends StoredArtifact {
 }
 
 /**
- * An artifact that is being built. `body` yields all bytes as they are written; if the build fails,
- * it fails with a `SnapshotError`. Read it to its end or destroy it.
+ * An artifact that is being built: its size is not known yet. `body` yields all bytes as they are
+ * written; if the build fails, it fails with a `SnapshotError`. Read it to its end or destroy it.
  */
 export interface BuiltArtifact extends ArtifactInfo {
   readonly source: 'build';
@@ -38,14 +38,14 @@ export interface BuiltArtifact extends ArtifactInfo {
 
 export interface StatStoredOptions extends SignalOptions {
   /**
-   * Answers only if `get` would serve the stored artifact. Checks the upstream first if the
-   * freshness policy demands it. Default: false.
+   * Returns the artifact only if `get` would serve it from the store. Checks the upstream first
+   * where `get` would. Default: false.
    */
   readonly revalidate?: boolean | undefined;
   /**
-   * Answers only for a version with one of these entity tags: the stored version, or one that was
+   * Returns only a version with one of these entity tags: the stored version, or one that was
    * replaced recently. Then `revalidate` has no effect, so that a client that has a part of a
-   * version can get the rest. Default: the stored version, whatever its tag.
+   * version can get the rest. Default: the stored version, with any tag.
    */
   readonly etags?: readonly string[] | undefined;
 }
@@ -62,7 +62,7 @@ export interface DownloadHeaders extends SignalOptions {
   readonly contentDisposition: string;
 }
 
-/** Refs and objects that a client wants the mirror to have. */
+/** Refs and objects that the mirror should have. */
 export interface WantedRefs {
   /** Full name of a ref, or `HEAD` → its wanted id, which may be abbreviated; empty: any id. */
   readonly refs: ReadonlyMap<string, string>;

@@ -5,11 +5,11 @@ export interface DownloadErrorOptions extends SnapshotErrorOptions {
   readonly remoteCode?: string | undefined;
 }
 
-/** A download that failed: every error of this package with the code `DOWNLOAD_FAILED`. */
+/** A failed download. Every error of this package with the code `DOWNLOAD_FAILED` has this type. */
 export class DownloadError extends SnapshotError {
   /**
-   * The HTTP status of the answer, also when its body broke off. `undefined` when there was none:
-   * no connection, no answer, or a stream that the caller opened.
+   * The HTTP status of the answer, also if its body broke off. `undefined` without an answer, and
+   * for a stream that the caller opened.
    */
   readonly status: number | undefined;
   /**
@@ -18,7 +18,7 @@ export class DownloadError extends SnapshotError {
    */
   readonly remoteCode: string | undefined;
 
-  /** Whether a value is such an error, even from another installed copy of this library. */
+  /** Whether a value is a `DownloadError`, also of another installed copy of this library. */
   static override is(error: unknown): error is DownloadError {
     return SnapshotError.is(error, 'DOWNLOAD_FAILED') && 'remoteCode' in error;
   }

@@ -5,11 +5,17 @@ import type { JobEndedEvent, JobProgressEvent, JobStartedEvent } from './job-eve
 
 /** The events of a service: the name of each, and what its listeners get. */
 export interface SnapshotEvents {
-  /** A stored artifact was opened, or a client got its URL. */
+  /**
+   * A stored artifact was opened, or a client got its URL. `statStored` alone is no hit: so the router
+   * answers HEAD, 304, 412 and 416 without an event.
+   */
   hit: HitEvent;
-  /** No artifact was stored that may be served. */
+  /**
+   * No artifact was stored that may be served. A `hit` may follow for the same request: the build
+   * finds the stored artifact to be current, or fails because of the upstream.
+   */
   miss: MissEvent;
-  /** A job's turn has come. Each started job ends once. */
+  /** A job has left the queue. Each started job ends once. */
   jobStarted: JobStartedEvent;
   jobProgress: JobProgressEvent;
   /** A job has succeeded or failed, or was aborted. */
@@ -83,6 +89,6 @@ export interface EvictionFailedEvent extends About {
 }
 
 export interface RepositoryForgottenEvent extends About {
-  /** Some of it could not be deleted: the service tries again. */
+  /** Why some of it could not be deleted: the service tries again. `undefined`: all was deleted. */
   readonly error: SnapshotError | undefined;
 }

@@ -10,7 +10,7 @@ import { decodeRepository, type RepositoryId } from '../repository.js';
 import type { SnapshotService } from '../service/snapshot-service.js';
 import { findDenial } from './authorization.js';
 import { Connections, type Turn } from './connections.js';
-import { problemStatus, sendProblem, sendProblemOrBreak } from './problem.js';
+import { sendProblem, sendProblemOrBreak } from './problem.js';
 
 /** One authorized request for an artifact of a repository. */
 export interface Exchange {
@@ -23,7 +23,7 @@ export interface Exchange {
 
 /** A parsed request. If `serve` rejects, the client gets a problem, or its answer breaks off. */
 export interface ParsedRequest {
-  /** What the client asks for, for `authorize`. */
+  /** The artifact that the client requests, for `authorize`. */
   readonly wanted: Omit<AuthorizeContext, 'signal'>;
   serve(exchange: Exchange): Promise<void>;
 }
@@ -95,7 +95,7 @@ function logFailure(
   error: SnapshotError,
   repository: RepositoryId | undefined,
 ): void {
-  const status = problemStatus(error.code);
+  const status = error.httpStatus;
   if (status < 500) return;
   const fields = failureFields(error, repository);
   // The upstream or the load causes a 503. All other failures need the operator.

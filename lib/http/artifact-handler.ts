@@ -35,7 +35,7 @@ export interface ArtifactKind<Id extends ArtifactId> {
   answersInstead?(id: Id, exchange: Exchange): Promise<boolean>;
 }
 
-/** After so many replacements between `statStored` and `openStored`, sends the artifact whole. */
+/** Attempts to open the version that `statStored` described. Then the whole artifact is sent. */
 const MAX_OPEN_ATTEMPTS = 3;
 
 /**

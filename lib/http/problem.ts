@@ -1,28 +1,23 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import { callHost } from '../call-host.js';
-import { ERRORS, type SnapshotError, type SnapshotErrorCode } from '../errors.js';
+import type { SnapshotError } from '../errors.js';
 
 /** Seconds of `Retry-After` if an error has none: the default of `negativeCacheTtl`. */
 const DEFAULT_RETRY_AFTER = 30;
-
-/** The HTTP status of an error code. */
-export function problemStatus(code: SnapshotErrorCode): number {
-  return ERRORS[code][0];
-}
 
 /**
  * Answers with an `application/problem+json` body (RFC 9457). It is made from the code and
  * `clientDetail`, so no internal text can leak. If another answer has begun, breaks the connection:
  * a clean end would mean success.
  *
- * @param status for routes that differ from `ERRORS`.
+ * @param status for routes that differ from `httpStatus`.
  */
 export function sendProblem(
   res: ServerResponse,
   error: SnapshotError,
   headers: OutgoingHttpHeaders = {},
-  status = problemStatus(error.code),
+  status = error.httpStatus,
 ): void {
   if (res.headersSent) {
     breakConnection(res);

@@ -21,7 +21,8 @@ export function createRouter(service: SnapshotService, config: RouterConfig): Ro
     'info/refs': createGitRedirectHandler(service),
   };
   const answer = createAnswer(service, config);
-  const router = Router();
+  // `authorize` may need the parameters of the mount, such as `/tenants/:tenant`.
+  const router = Router({ mergeParams: true });
   router.use((req, res, next) => {
     const target = splitTarget(rawPath(req));
     if (target === undefined) return next();

@@ -45,7 +45,7 @@ export function rawPath({ url, originalUrl, baseUrl }: Request): string {
  *
  * @param known the names of the endpoint's parameters.
  * @throws SnapshotError `INVALID_REQUEST` for another name: the client would get another artifact
- * than it asked for. Also for a name given twice: parsers differ in which value they take.
+ * than it requested. Also for a name given twice: parsers differ in which value they take.
  */
 export function queryParameters(req: Request, known: readonly string[]): Map<string, string> {
   const given = new Map<string, string>();

@@ -198,7 +198,7 @@ export class ArtifactWriter {
     const { buildTimeout } = this.#config.timeouts;
     const write = (ends: AbortSignal) => this.#pool.run(task, { signal: ends, onEvent });
     return await withDeadline(buildTimeout, signal, write, (cause) => {
-      const message = `the generation took longer than ${buildTimeout} ms`;
+      const message = `the build took longer than ${buildTimeout} ms`;
       return limitExceeded('buildTimeout', message, { cause });
     });
   }

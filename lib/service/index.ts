@@ -43,7 +43,9 @@ export type {
   JobResults,
   JobStartedEvent,
 } from '../events/job-events.js';
+export type { LockRegistry } from '../locks/registry.js';
 export { parseRepository, type RepositoryId } from '../repository.js';
+export type { ByteRange, SignalOptions, SnapshotStore } from '../stores/store.js';
 export type { FetchProgress } from '../upstream/fetch-progress.js';
 export { createSnapshotService } from './create-service.js';
 export type { RepositoryStatus, ServiceStats } from './service-status.js';

@@ -53,7 +53,7 @@ export class Removal {
    */
   forget(repository: RepositoryId): void {
     const key = repositoryKey(repository);
-    // A copy, because the back-off knows objects: it starts anew with the next refusal.
+    // A copy, because the back-off knows objects: it starts again with the next refusal.
     const forgetting = this.#forgetting.get(key) ?? { ...repository };
     this.#forgetting.set(key, forgetting);
     void this.#running.join(key, () => this.#forget(forgetting));

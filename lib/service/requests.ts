@@ -143,7 +143,7 @@ export class Requests {
       request.checkedAt = now();
       return undefined;
     }
-    // The store may have taken no notice of the signal: nothing begins for a client that has left.
+    // The store may have ignored the signal: no work begins for a client that has left.
     signal?.throwIfAborted();
     const coalesced = builds.find(id) !== undefined;
     const reason = found === undefined ? 'absent' : 'stale';
@@ -186,7 +186,7 @@ export class Requests {
     return url;
   }
 
-  /** @throws SnapshotError the refusal, before the store is asked; the signal's reason. */
+  /** @throws SnapshotError the refusal, before the store is called; the signal's reason. */
   async #throwIfRefused({ repository }: ArtifactId, signal: AbortSignal | undefined) {
     const { checks, refusals, stopping } = this.#parts;
     if (stopping.aborted) refusals.throwIfForgotten(repository);
@@ -194,8 +194,8 @@ export class Requests {
   }
 
   /**
-   * Checks the upstream first if that is likely to be needed, and is: to look into the store costs
-   * less than to open an artifact in vain.
+   * If the last check is overdue: reads the description of the stored artifact, and checks the upstream
+   * if `decide` says so. That costs less than opening an artifact that may not be served.
    *
    * @returns whether no later decision needs a check.
    */

@@ -31,8 +31,8 @@ import { statsOf } from './stats.js';
 import { listRepositories, statusOf } from './status.js';
 
 /**
- * The service that `createSnapshotService` makes: checks what its callers give, and hands it to the
- * parts.
+ * The service that `createSnapshotService` makes: checks the arguments of calls, and passes them to
+ * the parts.
  *
  * Each artifact has at most one build at a time, by a lock also among all processes that share the
  * store. Repositories wait for each other only for a free worker; those of different hosts only for
@@ -42,7 +42,7 @@ export class ArtifactService implements SnapshotService {
   readonly events: SnapshotEventSource;
   readonly #config: ServiceConfig;
   readonly #parts: ServiceParts;
-  /** Aborts when `close` begins: nothing new begins from then on. */
+  /** Aborts when `close` begins: after that, no new work begins. */
   readonly #stopping = new AbortController();
   /** Aborts when all running work must end. */
   readonly #closing = new AbortController();
@@ -182,7 +182,7 @@ export class ArtifactService implements SnapshotService {
     try {
       this.#stopping.abort(new SnapshotError('CLOSED', 'the service is closed or closing'));
       const drained = drain ? this.#parts.builds.settled() : Promise.resolve();
-      // Never rejects but for the signal, which ends only this wait.
+      // Rejects only when the signal aborts, which ends only this wait.
       await unlessAborted(drained, signal).catch(() => {});
       this.#closing.abort(new SnapshotError('CLOSED', 'the service was closed'));
       await this.#parts.builds.settled();
@@ -207,7 +207,7 @@ export class ArtifactService implements SnapshotService {
     await Promise.all([this.#parts.checks.settled(), this.#parts.refresher.settled()]);
     await this.#parts.removal.settled();
     await Promise.allSettled([this.#started()]);
-    // The host app closes the store and the locks that it has made.
+    // The host app closes the store and the locks that it made.
     if (this.#config.store === undefined) await this.#parts.store.close?.();
     if (this.#config.locks === undefined) await this.#parts.locks.close?.();
   }

@@ -63,7 +63,7 @@ export function isOverdue(upstream: UpstreamState, policy: FreshnessPolicy, now:
   return !isWithin(dueAt, policy.staleWhileRevalidate, now);
 }
 
-/** Whether so many milliseconds since a time are not over. */
+/** Whether less than this many milliseconds have passed since a time. */
 export function isWithin(since: Time, milliseconds: number, now: Moment): boolean {
   return milliseconds === Number.POSITIVE_INFINITY || now.time - since < milliseconds;
 }

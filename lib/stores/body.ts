@@ -36,7 +36,7 @@ export function endBody(
   else chunks.return?.().catch(() => {});
 }
 
-/** The bytes of a file. It is opened when they are first asked for. */
+/** The bytes of a file. The first read opens the file. */
 export async function* fileBody(file: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   yield* chunksOf(createReadStream(file, { highWaterMark: READ_BYTES }), signal);
 }

@@ -3,7 +3,7 @@ import { recentlyUsed } from '../../async/recently-used.js';
 import { callHost } from '../../call-host.js';
 import { checkOptions } from '../../check-options.js';
 import { SnapshotError, toSnapshotError } from '../../errors.js';
-import { problemStatus, sendProblem, sendProblemOrBreak } from '../problem.js';
+import { sendProblem, sendProblemOrBreak } from '../problem.js';
 import { proofOf } from './authenticity.js';
 import type { WebhookOptions } from './options.js';
 import { pushedUrls } from './payload.js';
@@ -67,7 +67,7 @@ export function createWebhookHandler(options: WebhookOptions): RequestHandler {
     } catch (error) {
       const failure = toSnapshotError(error);
       if (failure.code === 'ABORTED') return; // the sender is gone
-      if (problemStatus(failure.code) >= 500) {
+      if (failure.httpStatus >= 500) {
         const fields = { code: failure.code, err: failure };
         callHost('a logger', () => logger.error(fields, 'webhook failed'));
       }
