@@ -1,6 +1,7 @@
 import { Agent } from 'node:http';
 import { Readable } from 'node:stream';
-import { SnapshotError, type SnapshotErrorCode } from '../../lib/errors.js';
+import type { SnapshotErrorCode } from '../../lib/error-codes.js';
+import { SnapshotError } from '../../lib/errors.js';
 import { parseRepository } from '../../lib/repository.js';
 import { COMMIT, FakeService } from './fake-service.js';
 import { EXPRESS, type ExpressVersion, send, serve, type TestServer } from './test-server.js';

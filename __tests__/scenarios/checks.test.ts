@@ -71,6 +71,29 @@ describe('Checks that requests wait for', () => {
   });
 });
 
+describe('A conditional request, to which no stale answer may be given,', () => {
+  const start = async () => {
+    const { router, snapshotUrl } = await repository.startApp({ freshness: STRICT });
+    await primed(router.service);
+    const etag = (await router.service.statStored(repository.snapshot))?.etag ?? '';
+    return async () => {
+      const headers = { 'if-none-match': etag };
+      const response = await fetch(snapshotUrl(repository.path), { headers });
+      await response.arrayBuffer();
+      return response;
+    };
+  };
+
+  test('causes one check, also if a snapshot has to be built', async () => {
+    const get = await start();
+    expect([(await get()).status, asked()]).toEqual([304, 1]);
+    const commit = await push(repository.bare);
+    const response = await get();
+    expect(response.headers.get('x-cachew-snapshot-commit')).toBe(commit);
+    expect(asked()).toBe(2);
+  });
+});
+
 describe('An upstream that fails', () => {
   test('is not checked again by each request', async () => {
     const freshness = { staleWhileRevalidate: 0, maxAge: 2 * HOUR, checkInterval: HOUR } as const;

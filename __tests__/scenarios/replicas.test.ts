@@ -153,7 +153,7 @@ test.each([
   const redis = await startRedis();
   const redisLocks = new RedisLocks({ url: redis.url });
   const locks = fallback === undefined ? redisLocks : withFallback(redisLocks, fallback);
-  defer(() => locks.close?.());
+  defer(() => redisLocks.close());
   const app = await repository.startApp({ locks });
   const get = async (query = '') => {
     const response = await fetch(`${app.snapshotUrl(repository.path)}${query}`);

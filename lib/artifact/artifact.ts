@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
+import type { SignalOptions } from '../async/signal-options.js';
 import type { RepositoryId } from '../repository.js';
-import type { ByteRange, SignalOptions } from '../stores/store.js';
+import type { ByteRange, Metadata } from '../stores/store.js';
 
 /** Describes an artifact. */
 export interface ArtifactInfo {
@@ -19,6 +20,8 @@ export interface StoredArtifact extends ArtifactInfo {
   readonly storedAt: number;
   /** The store's name of this version, for `openStored`. */
   readonly revision: string;
+  /** What the service keeps beside the bytes in the store. Opaque. */
+  readonly metadata: Metadata;
 }
 
 /** A stored artifact, or a range of it. Read `body` to its end or destroy it. */
@@ -36,7 +39,15 @@ export interface BuiltArtifact extends ArtifactInfo {
   readonly body: Readable;
 }
 
-export interface StatStoredOptions extends SignalOptions {
+export interface GetOptions extends SignalOptions {
+  /**
+   * When the client's request came, by `performance.now()`. A check of the upstream since then need
+   * not be repeated: give it if one request makes several calls. Default: now.
+   */
+  readonly requestedAt?: number | undefined;
+}
+
+export interface StatStoredOptions extends GetOptions {
   /**
    * Returns the artifact only if `get` would serve it from the store. Checks the upstream first
    * where `get` would. Default: false.

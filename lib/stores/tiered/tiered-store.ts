@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { unlessAborted } from '../../async/abort.js';
 import { elapsedSince, now, type Time } from '../../async/clock.js';
 import { recentlyUsed } from '../../async/recently-used.js';
+import type { SignalOptions } from '../../async/signal-options.js';
 import { callHost } from '../../call-host.js';
 import { checkOptions } from '../../check-options.js';
 import { SnapshotError } from '../../errors.js';
@@ -14,7 +15,6 @@ import type {
   OpenedObject,
   OpenOptions,
   PutOptions,
-  SignalOptions,
   SnapshotStore,
   StoredObject,
 } from '../store.js';
@@ -188,11 +188,11 @@ export class TieredStore implements SnapshotStore, AsyncDisposable {
 
   readonly [Symbol.asyncDispose] = () => this.close();
 
+  /** Ends the copies that are being made. Whoever made the two stores closes them after this. */
   async close(): Promise<void> {
     const fills = [...this.#fills.values()];
     for (const fill of fills) fill.abort(new SnapshotError('CLOSED', 'the store was closed'));
     await Promise.all(fills.map(({ over }) => over));
-    await Promise.all([this.#local.close(), this.#config.shared.close?.()]);
   }
 
   /** @param maxAge milliseconds for which the shared tier's last answer is good enough. */
