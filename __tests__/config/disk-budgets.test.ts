@@ -26,8 +26,10 @@ test('Budgets that are larger than the disk are named in a warning', async () =>
   const warningOf = (more: object) =>
     diskBudgets(parseServiceOptions({ ...options, ...more })).warning;
   expect(warningOf({ budgets: { maxStoreBytes: huge } })).toContain('maxStoreBytes');
-  expect(warningOf({ budgets: { maxMirrorBytes: huge }, store: new MemoryStore({ maxBytes: 1 }) })).toMatch(
-    /maxMirrorBytes allow \d+ bytes/,
-  );
-  expect(warningOf({ budgets: { maxMirrorBytes: 0 }, store: new MemoryStore({ maxBytes: 1 }) })).toBeUndefined();
+  expect(
+    warningOf({ budgets: { maxMirrorBytes: huge }, store: new MemoryStore({ maxBytes: 1 }) }),
+  ).toMatch(/maxMirrorBytes allow \d+ bytes/);
+  expect(
+    warningOf({ budgets: { maxMirrorBytes: 0 }, store: new MemoryStore({ maxBytes: 1 }) }),
+  ).toBeUndefined();
 });
