@@ -40,6 +40,7 @@ export const ERRORS = {
   TARGET_NOT_EMPTY: [500, false, 'The target directory is not empty.'],
   DOWNLOAD_FAILED: [500, true, 'The download failed.'],
   ARCHIVE_INVALID: [500, false, 'The archive is truncated or corrupt.'],
+  NAME_UNSUPPORTED: [500, false, 'The target can not have a name of the archive.'],
   ABORTED: [503, true, 'The operation was cancelled.'],
   CLOSED: [503, true, 'The server is shutting down.'],
   INTERNAL: [500, false, 'The server failed.'],

@@ -1,5 +1,6 @@
 import { encodeTarHeader } from '../../lib/archive/tar.js';
 import { extractTar } from '../../lib/client/extract-tar.js';
+import { FileSystem } from '../../lib/client/file-system.js';
 import { cleanup } from '../support/temporary-directory.js';
 
 /** Names that the client keeps in memory until the end of an archive: a few kB can unpack to gigabytes of them. */
@@ -35,8 +36,15 @@ async function refusal(members: number, member: (n: number) => Buffer) {
   async function* archive() {
     while (taken < members) yield member(taken++);
   }
-  const options = { maxBytes: 2 ** 40, maxEntries: 1e7, signal: undefined, onFile: () => {} };
-  const code = await extractTar(archive(), await directory(), options).then(
+  const target = await directory();
+  const code = await extractTar(archive(), target, {
+    maxBytes: 2 ** 40,
+    maxEntries: 1e7,
+    onUnsupported: 'fail',
+    fileSystem: await FileSystem.of(target),
+    signal: undefined,
+    onFile: () => {},
+  }).then(
     () => 'nothing',
     (error: { code: string }) => error.code,
   );

@@ -5,6 +5,7 @@ export type {
   ExtractOptions,
   ExtractProgress,
   ExtractResult,
+  OnUnsupported,
   RestoreOptions,
   RestoreProgress,
   RestoreResult,
