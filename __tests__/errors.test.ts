@@ -36,6 +36,32 @@ test.each([
   },
 );
 
+const unreadable = () => {
+  throw new Error('unreadable');
+};
+
+test.each([
+  ['an object without a prototype', Object.create(null)],
+  ['a proxy that refuses', new Proxy({}, { get: unreadable, has: unreadable })],
+  [
+    'an error with a message that fails',
+    Object.defineProperty(new Error(), 'message', { get: unreadable }),
+  ],
+  [
+    'an error with a code that fails',
+    Object.defineProperty(new Error(), 'code', { get: unreadable }),
+  ],
+  [
+    'an error whose message is no text',
+    Object.assign(new Error(), { message: Object.create(null) }),
+  ],
+])('A thrown value that can not be read is INTERNAL: %s', (_what, thrown: unknown) => {
+  expect(SnapshotError.is(thrown)).toBe(false);
+  const error = toSnapshotError(thrown);
+  expect(error.code).toBe('INTERNAL');
+  expect(error.cause).toBe(thrown);
+});
+
 test('An error about no repository gets the one that its work was for, and keeps the rest', () => {
   const repository = { host: 'git.test', path: 'org/repo' };
   const cause = new Error('cause');

@@ -83,7 +83,10 @@ test.each(REFUSED)(
   'On Windows, an archive with a file named %j is refused, and nothing is written',
   async (path) => {
     for (const type of ['File', 'Directory', 'SymbolicLink'] as const) {
-      expect(await extract(path, type, 'win32')).toEqual({ outcome: 'NAME_UNSUPPORTED', names: [] });
+      expect(await extract(path, type, 'win32')).toEqual({
+        outcome: 'NAME_UNSUPPORTED',
+        names: [],
+      });
     }
   },
 );

@@ -1,6 +1,7 @@
 import { Agent } from 'node:http';
 import { Readable } from 'node:stream';
-import { SnapshotError, type SnapshotErrorCode } from '../../lib/errors.js';
+import type { SnapshotErrorCode } from '../../lib/error-codes.js';
+import { SnapshotError } from '../../lib/errors.js';
 import { parseRepository } from '../../lib/repository.js';
 import { COMMIT, FakeService } from './fake-service.js';
 import { EXPRESS, type ExpressVersion, send, serve, type TestServer } from './test-server.js';
@@ -101,7 +102,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
   });
 
   test('a bundle whose base turns out to be unknown is answered with 404', async () => {
-    source.generate = () => {
+    source.build = () => {
       throw new SnapshotError('BASE_NOT_FOUND', 'unknown');
     };
     expect((await send(server, `${PATH}?base=${COMMIT}`)).status).toBe(404);
@@ -114,7 +115,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
 
   test('a bundle has none of the headers of snapshots', async () => {
     source.head = 'f'.repeat(40);
-    source.generate = () => ({ body: Readable.from([Buffer.from('bundle')]) });
+    source.build = () => ({ body: Readable.from([Buffer.from('bundle')]) });
     const { headers } = await send(server, `${PATH}?base=${COMMIT}`);
     expect(Object.keys(headers).filter((name) => name.startsWith('x-cachew'))).toEqual([]);
   });

@@ -22,7 +22,7 @@ export interface ReplicaScene {
   stored(): ReturnType<typeof read>;
   /** Replaces the stored snapshot. */
   storeInstead(change: (bytes: Buffer) => Buffer | Promise<Buffer>): Promise<void>;
-  /** Another service, and the events of its clones of the test's repository from now on. */
+  /** Starts another service, and counts its clones of the test's repository. */
   replica(options?: Partial<SnapshotOptions>): Promise<Replica>;
   /** Starts one of the test's own. */
   ownReplica(options: Partial<SnapshotOptions>): Promise<Replica>;

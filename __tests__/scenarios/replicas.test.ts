@@ -86,7 +86,7 @@ describe('Three replicas in processes of their own', () => {
     };
   }
 
-  test('clone and generate each of ten repositories once for 200 clients at a time', async () => {
+  test('clone and build each of ten repositories once for 200 clients at a time', async () => {
     const { repository, urls, count } = await start();
     const paths = Array.from({ length: 10 }, (_, i) => `org/repo-${i}`);
     const bares = new Map<string, string>();
@@ -114,7 +114,7 @@ describe('Three replicas in processes of their own', () => {
     }
   });
 
-  test('take over from one that dies while it clones', async () => {
+  test('take over from a replica that dies while it clones', async () => {
     const { repository, redis, replicas, urls, count, happened } = await start();
     const { path, upstream } = repository;
     replicas[0]?.order({ kind: 'kill', at: 'build started' });
@@ -153,7 +153,7 @@ test.each([
   const redis = await startRedis();
   const redisLocks = new RedisLocks({ url: redis.url });
   const locks = fallback === undefined ? redisLocks : withFallback(redisLocks, fallback);
-  defer(() => locks.close?.());
+  defer(() => redisLocks.close());
   const app = await repository.startApp({ locks });
   const get = async (query = '') => {
     const response = await fetch(`${app.snapshotUrl(repository.path)}${query}`);

@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 
 describe('The status of a repository', () => {
-  test('that nobody has requested says that there is nothing, and asks nobody', async () => {
+  test('that no client has requested is empty, and causes no check', async () => {
     const service = repository.start();
     expect(await service.status(repository.id)).toEqual({
       repository: repository.id,

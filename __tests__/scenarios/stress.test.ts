@@ -27,7 +27,7 @@ import { ReceivedBodies } from './received-bodies.js';
 import { type ReceivedDefault, StressClient } from './stress-client.js';
 
 /*
- * Snapshots that are served while fetches, consolidations, evictions and generations run on the same
+ * Snapshots that are served while fetches, repacks, evictions and builds run on the same
  * repositories.
  */
 
@@ -176,7 +176,7 @@ class Stress {
   }
 
   /**
-   * Stored default snapshots that were already outdated when they were requested. Generated ones may be
+   * Stored default snapshots that were already outdated when they were requested. Built ones may be
    * outdated: a request that joins a clone gets what the upstream had when the clone began.
    */
   get stale(): object[] {
@@ -254,9 +254,9 @@ const lenient = { maxAge: 0, checkInterval: 100 } as const;
 
 test.each<[string, Partial<SnapshotOptions>, number]>([
   ['always fresh and from files', { freshness: strict }, SEED],
-  ['renewed in the background and from files', { freshness: lenient }, SEED + 1],
+  ['rebuilt in the background and from files', { freshness: lenient }, SEED + 1],
   [
-    'renewed in the background and from memory',
+    'rebuilt in the background and from memory',
     { freshness: lenient, store: new MemoryStore({ maxBytes: 2 * MIB }) },
     SEED + 2,
   ],

@@ -82,7 +82,7 @@ test('HEAD is the commit of its branch, also if the branch moved while the upstr
   expect(app.router.service.headCommit(id)).toBe(after);
 });
 
-test('An upstream whose messages do not end keeps only its own clone busy', async () => {
+test('An upstream whose messages do not end delays only its own clone', async () => {
   const head = '1'.repeat(40);
   const words = Buffer.concat(
     Array.from({ length: 1000 }, () => [...encodeSideBand(2, Buffer.from('x'))]).flat(),
@@ -148,7 +148,7 @@ describe('A repository over a limit', () => {
     [{ limits: { maxPathBytes: PATH_BYTES - 1 } }, true],
     [{ limits: { maxCheckoutBytes: NOISE_BYTES } }, true],
     [{ timeouts: { buildTimeout: DEADLINE } }, true],
-  ])('fails the request, and is not asked for again at once: %j', async (limits, cloned) => {
+  ])('fails the request, and is not cloned again at once: %j', async (limits, cloned) => {
     const { upstream, path, id } = repository;
     const app = await startApp({ freshness: { negativeCacheTtl: DEADLINE }, ...limits });
     const { service } = app.router;
@@ -166,7 +166,7 @@ describe('A repository over a limit', () => {
     await expectNothingLeft(app.dataDir, upstream);
   });
 
-  test('is served if it just keeps the limits', async () => {
+  test('is served if it is exactly at the limits', async () => {
     const app = await startApp({
       limits: {
         maxObjects: 11,

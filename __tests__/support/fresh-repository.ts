@@ -112,7 +112,7 @@ export async function freshRepository(
 }
 
 /**
- * Reads an artifact to its end. If it was generated, waits until it is stored, so that the next request finds it
+ * Reads an artifact to its end. If it was built, waits until it is stored, so that the next request finds it
  * in the store.
  */
 export async function read(service: SnapshotService, id: ArtifactId): Promise<ReadArtifact> {
@@ -136,8 +136,8 @@ export function next<Name extends Happening>(
   return happened(service, name, (about) => repository === undefined || isAbout(repository, about));
 }
 
-/** Resolves when an artifact was generated once more and is stored: the next request is served the new one. */
-export async function renewed(service: SnapshotService, id: ArtifactId): Promise<void> {
+/** Resolves when an artifact was built once more and is stored: the next request is served the new one. */
+export async function rebuilt(service: SnapshotService, id: ArtifactId): Promise<void> {
   await next(service, 'build done', id.repository);
   await service.statStored(id);
 }

@@ -1,9 +1,10 @@
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
+import type { SignalOptions } from '../../async/signal-options.js';
 import type { KeepReplacedOptions } from '../keep-replaced-options.js';
 
 /** The options of `S3Store`. */
 export interface S3StoreOptions extends KeepReplacedOptions {
-  /** It must exist already. */
+  /** The name of the bucket, which must exist already. */
   readonly bucket: string;
   /**
    * The names of all objects in the bucket begin with it, such as `snapshots/`. At most 256 bytes.
@@ -33,7 +34,7 @@ export interface S3StoreOptions extends KeepReplacedOptions {
    */
   readonly partSize?: number | undefined;
   /**
-   * Parts of one object that are sent at a time, 1 to 64.
+   * Parts of one object that are uploaded at once, 1 to 64.
    *
    * @default 4
    */
@@ -46,15 +47,15 @@ export interface S3StoreOptions extends KeepReplacedOptions {
    */
   readonly serve?: 'stream' | 'redirect' | undefined;
   /**
-   * Seconds for which a presigned URL is good, at most 604,800: seven days.
+   * Seconds for which a presigned URL is valid, at most 604,800: seven days.
    *
    * @default 300
    */
   readonly urlLifetime?: number | undefined;
   /**
-   * Whether the server supports `If-Match` and `If-None-Match` for writes, as S3 does. If it says
-   * that it does not, the store writes without them. Risk: the store can't detect a server that
-   * ignores them, and then promises `writesConditionally` wrongly.
+   * Whether the server supports `If-Match` and `If-None-Match` for writes, as S3 does. If it
+   * answers that it does not, the store writes without them. Risk: the store can't detect a server
+   * that ignores them. Then a write may replace a newer object.
    *
    * @default true
    */
@@ -62,14 +63,13 @@ export interface S3StoreOptions extends KeepReplacedOptions {
 }
 
 /** The options of `presign`. */
-export interface PresignOptions {
-  /** Seconds for which the URL is good, at most 604,800: seven days. */
+export interface PresignOptions extends SignalOptions {
+  /** Seconds for which the URL is valid, at most 604,800: seven days. */
   readonly expiresIn: number;
-  /** Only this revision: when another one is stored, there is no URL. */
+  /** Only this revision. If another one is stored, there is no URL. */
   readonly revision?: string | undefined;
   /** The `Content-Type` of the download. Default: `application/octet-stream`. */
   readonly contentType?: string | undefined;
   /** The `Content-Disposition` of the download. Default: none. */
   readonly contentDisposition?: string | undefined;
-  readonly signal?: AbortSignal | undefined;
 }

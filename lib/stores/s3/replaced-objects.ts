@@ -135,7 +135,7 @@ export class ReplacedObjects {
     if (this.#hasWarned) return;
     this.#hasWarned = true;
     const detail = inspect(error);
-    process.emitWarning('S3Store can not keep, or remove, replaced snapshots', { detail });
+    process.emitWarning('S3Store failed to keep or remove replaced snapshots', { detail });
   };
 }
 

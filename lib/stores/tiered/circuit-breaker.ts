@@ -3,6 +3,7 @@ import { unlessAborted } from '../../async/abort.js';
 import { after, LONG_AGO, now, type Time } from '../../async/clock.js';
 import { SingleFlight } from '../../async/single-flight.js';
 import { SnapshotError } from '../../errors.js';
+import { withErrorListener } from '../body.js';
 import type {
   ListOptions,
   OpenedObject,
@@ -236,13 +237,4 @@ export class CircuitBreaker {
   #inTime<T>(work: Promise<T>): Promise<T> {
     return unlessStalled(this.#options.responseTimeout, work);
   }
-}
-
-/**
- * Adds a listener: otherwise a body that fails before it is read would end the process. Its reader
- * still gets the error.
- */
-export function withErrorListener(opened: OpenedObject | undefined): OpenedObject | undefined {
-  opened?.body.on('error', () => {});
-  return opened;
 }

@@ -130,10 +130,6 @@ export class LocalCopies {
     this.#written.set(copy.object.key, copy);
   }
 
-  async close(): Promise<void> {
-    await this.#store.close?.();
-  }
-
   #copyOf(stored: StoredObject): LocalCopy | undefined {
     const written = this.#written.get(stored.key);
     return written?.revision === stored.revision ? written : decodeCopy(stored);
