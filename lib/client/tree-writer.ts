@@ -254,11 +254,13 @@ export class TreeWriter {
     }
     const other = this.#collisions.note(path);
     if (isDirectory) return false;
+    // By its own name: the kernel caches what FUSE says of it.
+    const taken = other === undefined ? place : this.#place(other);
     if (kind !== 'directory' && other !== undefined && other > path) {
-      whereSupported(() => lutimesSync(place, new Date(), new Date()));
+      whereSupported(() => lutimesSync(taken, new Date(), new Date()));
       return false;
     }
-    unlinkSync(place);
+    unlinkSync(taken);
     return true;
   }
 
