@@ -129,11 +129,11 @@ async function keepsModes(file: string): Promise<boolean> {
 async function makesSymlinks(place: string): Promise<boolean> {
   try {
     await symlink('testing', place);
+    return (await lstat(place)).isSymbolicLink();
   } catch (error) {
     // Node's permission model does not say what the file system can do.
     return hasCode(error, 'ERR_ACCESS_DENIED');
   }
-  return (await lstat(place)).isSymbolicLink();
 }
 
 /** Whether a place has an entry. @throws every error but those for a place without an entry. */
