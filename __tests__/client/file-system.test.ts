@@ -2,6 +2,7 @@ import { lstat, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FileSystem, renameToFree } from '../../lib/client/file-system.js';
 import { cleanup } from '../support/temporary-directory.js';
+import { onPosix } from './on-posix.js';
 import { extractMembers, type Members } from './tar-members.js';
 
 /*
@@ -220,35 +221,32 @@ test('A name that is too long for every file system is skipped on request', asyn
 
 test('A path of many long names is restored', async () => {
   const target = await directory();
-  const path = `${`${'d'.repeat(200)}/`.repeat(5)}file`;
+  const path = `${`${'d'.repeat(200)}/`.repeat(3)}file`; // macOS allows 1023 bytes
   const { skipped } = await extractMembers([[path, 'deep']], target);
   expect(skipped).toEqual([]);
   expect(await readdir(target)).toEqual(['d'.repeat(200)]);
 });
 
-(process.platform === 'win32' ? test.skip : test)(
-  'The umask is honoured: a snapshot is as private as a clone',
-  async () => {
-    for (const [umask, modes] of [
-      [0o077, [0o700, 0o600, 0o700, 0o400]],
-      [0o002, [0o775, 0o664, 0o775, 0o444]],
-    ] as const) {
-      const before = process.umask(umask);
-      defer(() => process.umask(before));
-      const target = await directory();
-      const members: Members = [
-        ['d', undefined],
-        ['d/file', 'x'],
-        ['d/run', 'x', 0o755],
-        ['d/pack', 'x', 0o444],
-      ];
-      await extractMembers(members, target);
-      const names = ['d', 'd/file', 'd/run', 'd/pack'];
-      const stats = await Promise.all(names.map((name) => lstat(join(target, name))));
-      expect(stats.map(({ mode }) => mode & 0o777)).toEqual(modes);
-    }
-  },
-);
+onPosix('The umask is honoured: a snapshot is as private as a clone', async () => {
+  for (const [umask, modes] of [
+    [0o077, [0o700, 0o600, 0o700, 0o400]],
+    [0o002, [0o775, 0o664, 0o775, 0o444]],
+  ] as const) {
+    const before = process.umask(umask);
+    defer(() => process.umask(before));
+    const target = await directory();
+    const members: Members = [
+      ['d', undefined],
+      ['d/file', 'x'],
+      ['d/run', 'x', 0o755],
+      ['d/pack', 'x', 0o444],
+    ];
+    await extractMembers(members, target);
+    const names = ['d', 'd/file', 'd/run', 'd/pack'];
+    const stats = await Promise.all(names.map((name) => lstat(join(target, name))));
+    expect(stats.map(({ mode }) => mode & 0o777)).toEqual(modes);
+  }
+});
 
 describe('A rename', () => {
   const held = Object.assign(new Error('held'), { code: 'EPERM' });

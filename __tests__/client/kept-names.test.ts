@@ -79,7 +79,7 @@ describe('An archive is refused at once for', () => {
 test('An archive is refused when its links and directories have 256 MiB of paths and targets', async () => {
   const bytes = 4000;
   const target = longHeader('K', 't'.repeat(bytes));
-  const below = `./${`${'d'.repeat(249)}/`.repeat(15)}`;
+  const below = `./${`${'d'.repeat(249)}/`.repeat(3)}`;
   const { code, taken } = await refusal(100_000, (n) => {
     if (n % 100 > 0) return Buffer.concat([target, symlink(`./l${n}`, 'x')]);
     const path = `${below}${'d'.repeat(200)}${n}/`;
@@ -87,5 +87,5 @@ test('An archive is refused when its links and directories have 256 MiB of paths
   });
   expect(code).toBe('LIMIT_EXCEEDED');
   expect(taken * bytes).toBeGreaterThan(250 * MIB);
-  expect(taken * bytes).toBeLessThan(257 * MIB);
+  expect(taken * bytes).toBeLessThan(258 * MIB);
 });

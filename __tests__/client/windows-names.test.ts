@@ -4,6 +4,7 @@ import { Header } from 'tar';
 import { extractTar } from '../../lib/client/extract-tar.js';
 import { FileSystem } from '../../lib/client/file-system.js';
 import { cleanup } from '../support/temporary-directory.js';
+import { onPosix } from './on-posix.js';
 
 const { directory } = cleanup(afterEach);
 
@@ -91,7 +92,7 @@ test.each(REFUSED)(
   },
 );
 
-test.each(REFUSED)('On Linux, a file named %j is restored', async (path) => {
+onPosix.each(REFUSED)('On Linux, a file named %j is restored', async (path) => {
   expect((await extract(path, 'File', 'linux')).outcome).toBe('extracted');
 });
 

@@ -2,7 +2,7 @@ import { access, mkdir, readdir, realpath, rm, rmdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { hasCode, SnapshotError } from '../errors.js';
 import { isTemporaryName, removeAbandoned, temporaryName } from '../fs/temporary.js';
-import { renameToFree } from './file-system.js';
+import { exists, renameToFree } from './file-system.js';
 import { moveChildren } from './move-children.js';
 
 export interface Target {
@@ -81,8 +81,8 @@ async function stageBeside(target: string): Promise<Staging> {
     path,
     async publish() {
       // Replaces only an empty directory (POSIX).
-      await renameToFree(path, target).catch((error: unknown) => {
-        const isTaken = hasCode(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR');
+      await renameToFree(path, target).catch(async (error: unknown) => {
+        const isTaken = hasCode(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR') || (await exists(target));
         throw isTaken ? notEmpty(target, error) : error;
       });
     },
