@@ -1,62 +1,42 @@
-import http, { type ClientRequestArgs, type RequestOptions } from 'node:http';
-import https from 'node:https';
+import type { RequestOptions } from 'node:http';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect } from 'node:tls';
+import { openTunnel, proxyAuthorization } from '../upstream/proxy-tunnel.js';
 
 /**
  * The options with which `get` of node:http or node:https reaches a URL by a proxy. An https server
- * is reached through a tunnel (RFC 9110, 9.3.6), so the proxy sees only its name.
+ * is reached through a tunnel, so the proxy sees only its name.
  */
 export function throughProxy(
   url: URL,
   proxy: URL,
-  { headers, signal }: Pick<RequestOptions, 'headers' | 'signal'>,
+  { headers, signal }: { headers: RequestOptions['headers']; signal: AbortSignal | undefined },
 ): RequestOptions {
-  const authorization = proxyAuthorization(proxy);
   if (url.protocol === 'https:') {
-    const createConnection = tunnel(url, proxy, { headers: authorization, signal });
     // With an agent, Node would not use the function.
-    return { createConnection, agent: undefined };
+    return { createConnection: secureTunnel(url, proxy, signal), agent: undefined };
   }
   return {
     protocol: proxy.protocol,
     hostname: unbracketed(proxy.hostname),
     port: proxy.port,
     path: url.href.replace(/#.*$/, ''),
-    headers: { ...headers, host: url.host, ...authorization },
+    headers: { ...headers, host: url.host, ...proxyAuthorization(proxy) },
   };
 }
 
 type Connected = (error: Error | null, socket: Duplex) => void;
 
-function tunnel(url: URL, proxy: URL, options: Pick<RequestOptions, 'headers' | 'signal'>) {
+function secureTunnel(url: URL, proxy: URL, signal: AbortSignal | undefined) {
   const host = unbracketed(url.hostname);
-  const target = `${url.hostname}:${url.port || 443}`;
-  return (_: ClientRequestArgs, connected: Connected): undefined => {
-    const fail = (error: Error) => Reflect.apply(connected, undefined, [error]);
-    const { request } = proxy.protocol === 'https:' ? https : http;
-    const headers = { host: target, ...options.headers };
-    request(proxy, { ...options, method: 'CONNECT', path: target, headers, agent: false })
-      .on('connect', ({ statusCode }, socket, head) => {
-        // No server speaks before TLS begins.
-        if (statusCode === 200 && head.length === 0) {
-          connected(null, connect({ socket, host, servername: isIP(host) === 0 ? host : '' }));
-          return;
-        }
-        socket.destroy();
-        fail(new Error(`the proxy answered ${statusCode}`));
-      })
-      .on('error', fail)
-      .end();
+  const servername = isIP(host) === 0 ? host : '';
+  return (_: object, connected: Connected): undefined => {
+    openTunnel(proxy, `${url.hostname}:${url.port || 443}`, signal).then(
+      (socket) => connected(null, connect({ socket, host, servername })),
+      (error: unknown) => Reflect.apply(connected, undefined, [error]),
+    );
   };
-}
-
-/** Name and password in the proxy's URL (RFC 7617). */
-function proxyAuthorization({ username, password }: URL): Record<string, string> {
-  if (username === '' && password === '') return {};
-  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-  return { 'proxy-authorization': `Basic ${Buffer.from(credentials).toString('base64')}` };
 }
 
 function unbracketed(hostname: string): string {
