@@ -7,9 +7,9 @@ import { MemoryStore, type SnapshotService } from '../../lib/index.js';
 import { startedThreads } from '../pack/started-threads.js';
 import { fakeDate, setDate } from '../support/fake-date.js';
 import { counter, next, read, rebuilt } from '../support/fresh-repository.js';
-import { listenOnce } from '../support/happenings.js';
 import { HeldLocks } from '../support/held-locks.js';
 import { ownRepository } from '../support/own-repository.js';
+import { listenOnce } from '../support/service-events.js';
 import { buildSmall, push } from '../support/small-repositories.js';
 
 const STRICT = { staleWhileRevalidate: 0, maxAge: 0, checkInterval: 0 } as const;

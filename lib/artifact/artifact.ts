@@ -41,10 +41,10 @@ export interface BuiltArtifact extends ArtifactInfo {
 
 export interface GetOptions extends SignalOptions {
   /**
-   * When the client's request came, by `performance.now()`. A check of the upstream since then need
-   * not be repeated: give it if one request makes several calls. Default: now.
+   * A time by `performance.now()`: a check of the upstream since then counts for this call. Give the
+   * time of the client's request if you make several calls for it. Default: now.
    */
-  readonly requestedAt?: number | undefined;
+  readonly checkedSince?: number | undefined;
 }
 
 export interface StatStoredOptions extends GetOptions {

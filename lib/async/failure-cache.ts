@@ -1,6 +1,6 @@
-import { LRUCache } from 'lru-cache';
 import { SnapshotError, thrownAgain } from '../errors.js';
 import { after, LONG_AGO, now, type Time } from './clock.js';
+import { recentlyUsed } from './recently-used.js';
 
 /** A failure that is remembered until a time. */
 export interface Failure {
@@ -19,7 +19,7 @@ const MAX_REMEMBERED = 10_000;
 
 /** Remembers failures of work for a while, so that the work is not repeated. */
 export class FailureCache {
-  readonly #failures = new LRUCache<string, Failure>({ max: MAX_REMEMBERED });
+  readonly #failures = recentlyUsed<string, Failure>(MAX_REMEMBERED);
   readonly #milliseconds: number;
 
   /** @param milliseconds 0: nothing is remembered. */

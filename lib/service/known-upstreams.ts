@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache';
 import { LONG_AGO, type Moment, momentOf, now, type Time, thisMoment } from '../async/clock.js';
+import { recentlyUsed } from '../async/recently-used.js';
 import type { FreshnessPolicy } from '../config/options.js';
 import { toSnapshotError } from '../errors.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
@@ -43,7 +43,7 @@ export interface KnownUpstreamParts {
  */
 export class KnownUpstreams {
   readonly #parts: KnownUpstreamParts;
-  readonly #known = new LRUCache<string, KnownUpstream>({ max: MAX_KNOWN });
+  readonly #known = recentlyUsed<string, KnownUpstream>(MAX_KNOWN);
 
   constructor(parts: KnownUpstreamParts) {
     this.#parts = parts;

@@ -93,11 +93,11 @@ export class Requests {
   /** Describes the stored artifact if it may be served. `undefined`: `get` has to build. */
   async #statServed(
     id: ArtifactId,
-    { signal, requestedAt: since = now() }: GetOptions,
+    { signal, checkedSince = now() }: GetOptions,
   ): Promise<StoredArtifact | undefined> {
     const { builds, stored } = this.#parts;
     await this.#throwIfRefused(id, signal);
-    for (let isChecked = this.#isChecked(id, since as Time); ; isChecked = true) {
+    for (let isChecked = this.#isChecked(id, checkedSince as Time); ; isChecked = true) {
       await builds.untilStored(id, MAX_STORING);
       const found = await stored.stat(id, { signal });
       const action = this.#decide(id, found, isChecked, this.#view(id));
@@ -115,9 +115,9 @@ export class Requests {
   /** As `SnapshotService.get`. */
   async get(
     id: ArtifactId,
-    { signal, requestedAt: since = now() }: GetOptions = {},
+    { signal, checkedSince = now() }: GetOptions = {},
   ): Promise<OpenedArtifact | BuiltArtifact> {
-    const requestedAt = since as Time;
+    const requestedAt = checkedSince as Time;
     await this.#throwIfRefused(id, signal);
     const isChecked = this.#isChecked(id, requestedAt) || (await this.#checkIfOverdue(id, signal));
     const request = { id, signal, requestedAt, isChecked, checkedAt: now(), hasMissed: false };

@@ -1,9 +1,9 @@
-import { LRUCache } from 'lru-cache';
 import type { OpenedArtifact, OpenStoredOptions, StoredArtifact } from '../artifact/artifact.js';
 import { formatOf, isOnlyReachable } from '../artifact/etag.js';
-import type { ArtifactId } from '../artifact/id.js';
+import { type ArtifactId, isIncremental } from '../artifact/id.js';
 import { artifactKey, isVariantKey, repositoryPrefix } from '../artifact/key.js';
 import { describeStored, provenanceOf } from '../artifact/metadata.js';
+import { recentlyUsed } from '../async/recently-used.js';
 import type { SignalOptions } from '../async/signal-options.js';
 import type { ServiceConfig } from '../config/options.js';
 import type { EvictedEvent } from '../events/events.js';
@@ -31,11 +31,11 @@ export class StoredArtifacts {
   readonly #store: SnapshotStore;
   readonly #onEvict: OnEvict;
   /** Key and entity tag → the upstream's digest for which the artifact is known to be current. */
-  readonly #verified = new LRUCache<string, string>({ max: MAX_REMEMBERED });
+  readonly #verified = recentlyUsed<string, string>(MAX_REMEMBERED);
   /** Key and version of damaged artifacts, which count as not stored. */
-  readonly #distrusted = new LRUCache<string, true>({ max: MAX_REMEMBERED });
+  readonly #distrusted = recentlyUsed<string, true>(MAX_REMEMBERED);
   /** Key of a variant → when it was last opened: milliseconds since the epoch. */
-  readonly #usedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED });
+  readonly #usedAt = recentlyUsed<string, number>(MAX_REMEMBERED);
 
   constructor(config: ServiceConfig, store: SnapshotStore, onEvict: OnEvict) {
     this.#config = config;
@@ -188,9 +188,9 @@ export class StoredArtifacts {
   }
 }
 
-/** Whether a bundle is too old, or has an impossible date. */
+/** Whether an incremental bundle is too old, or has an impossible date. */
 function isExpired(id: ArtifactId, { storedAt }: StoredObject): boolean {
-  return id.kind === 'bundle' && Math.abs(Date.now() - storedAt) >= BUNDLE_LIFETIME;
+  return isIncremental(id) && Math.abs(Date.now() - storedAt) >= BUNDLE_LIFETIME;
 }
 
 /** The key has the tag, because other processes may replace the artifact. */

@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { LRUCache } from 'lru-cache';
 import { unlessAborted } from '../../async/abort.js';
 import { elapsedSince, now, type Time } from '../../async/clock.js';
+import { recentlyUsed } from '../../async/recently-used.js';
 import type { SignalOptions } from '../../async/signal-options.js';
 import { callHost } from '../../call-host.js';
 import { checkOptions } from '../../check-options.js';
@@ -71,9 +71,9 @@ export class TieredStore implements SnapshotStore, AsyncDisposable {
   readonly #shared: CircuitBreaker;
   readonly #fills = new Map<string, LocalTierFill>();
   /** The shared tier's last answer for a key, and when it came. */
-  readonly #answers = new LRUCache<string, { readonly object: StoredObject; readonly at: Time }>({
-    max: MAX_REMEMBERED,
-  });
+  readonly #answers = recentlyUsed<string, { readonly object: StoredObject; readonly at: Time }>(
+    MAX_REMEMBERED,
+  );
 
   /** @throws SnapshotError `INVALID_OPTIONS` */
   constructor(options: TieredStoreOptions) {
