@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -31,6 +31,17 @@ test('An existing directory stays the same one, with its mode', async () => {
   const after = await stat(target);
   expect([after.ino, after.mode]).toEqual([before.ino, before.mode]);
   expect((await readdir(target)).sort()).toEqual(NAMES);
+});
+
+test('A new directory has the permissions that any new directory has there', async () => {
+  const parent = await directory();
+  await chmod(parent, 0o2775);
+  await mkdir(join(parent, 'other'));
+  await extractSnapshot(archive(), join(parent, 'target'));
+  const [other, target] = await Promise.all(
+    ['other', 'target'].map((name) => stat(join(parent, name))),
+  );
+  expect(target?.mode).toBe(other?.mode);
 });
 
 test('The current directory is a target, in which this process then finds the files', async () => {

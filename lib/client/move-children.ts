@@ -1,4 +1,4 @@
-import { readdir, rmdir } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { SnapshotError } from '../errors.js';
 import { exists, placesIn, renameToFree } from './file-system.js';
 
@@ -26,7 +26,7 @@ export async function moveChildren(from: string, to: string): Promise<void> {
     for (const name of moved.reverse()) await renameToFree(target(name), origin(name));
     throw error;
   }
-  await rmdir(from);
+  await rm(from, { recursive: true, maxRetries: 5 });
 }
 
 function gitLast(a: string, b: string): number {

@@ -1,5 +1,4 @@
 import {
-  chmodSync,
   closeSync,
   lstatSync,
   lutimesSync,
@@ -24,6 +23,7 @@ import {
   whereSupported,
 } from './file-system.js';
 import { inBatches } from './in-batches.js';
+import { creationMode, setMode } from './modes.js';
 import type { UnpackOptions } from './unpack-options.js';
 import { writeContent } from './write-content.js';
 
@@ -128,7 +128,7 @@ export class TreeWriter {
       const mode = creationMode(entry?.mode ?? DIRECTORY_MODE);
       // All but the first directory were made with it.
       const isSet = mode === DIRECTORY_MODE && path !== '';
-      if (fileModes && !isSet) whereSupported(() => chmodSync(place, mode & permissions));
+      if (fileModes && !isSet) whereSupported(() => setMode(place, mode & permissions));
       if (entry) whereSupported(() => utimesSync(place, entry.mtime, entry.mtime));
     });
   }
@@ -271,12 +271,6 @@ export class TreeWriter {
     // By path, because Node's permission model refuses to change it by descriptor.
     whereSupported(() => lutimesSync(this.#place(path), mtime, mtime));
   }
-}
-
-/** The mode that git asks for, of which the umask takes bits. Other modes are as in the archive. */
-function creationMode(mode: number): number {
-  if (mode === 0o644) return 0o666;
-  return mode === 0o755 ? 0o777 : mode;
 }
 
 function isInGit(path: string): boolean {
