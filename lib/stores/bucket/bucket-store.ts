@@ -1,7 +1,6 @@
 import { orLater } from '../../async/deadline.js';
 import { SnapshotError } from '../../errors.js';
 import { chunksOf, endBody } from '../body.js';
-import type { KeepReplaced } from '../keep-replaced.js';
 import { newVersion } from '../new-version.js';
 import type {
   ListOptions,
@@ -18,7 +17,7 @@ import type { Bucket, CheckCondition, ListedObject } from './bucket.js';
 import { encodeDescription } from './description.js';
 import { isObjectName } from './object-name.js';
 import { isOther, ObjectReader } from './object-reader.js';
-import type { PresignOptions } from './options.js';
+import type { BucketStoreConfig, PresignOptions } from './options.js';
 import { ReplacedObjects } from './replaced-objects.js';
 import { MAX_URL_LIFETIME } from './schema.js';
 
@@ -26,11 +25,6 @@ import { MAX_URL_LIFETIME } from './schema.js';
 const LISTED_AT_ONCE = 16;
 /** Milliseconds for which a finished write waits for the copy of the object that it replaces. */
 const MAX_KEEPING = 30_000;
-
-interface BucketStoreConfig extends KeepReplaced {
-  readonly serve: 'stream' | 'redirect';
-  readonly urlLifetime: number;
-}
 
 /**
  * Keeps each object as one object of a bucket. Any number of processes may share the bucket.

@@ -24,6 +24,15 @@ export interface BucketStoreOptions extends KeepReplacedOptions {
   readonly urlLifetime?: number | undefined;
 }
 
+/** Options with their defaults. */
+export type BucketStoreConfig = {
+  readonly [Option in
+    | 'serve'
+    | 'urlLifetime'
+    | 'keepReplacedFor'
+    | 'maxReplacedBytes']: NonNullable<BucketStoreOptions[Option]>;
+};
+
 /** The options of `presign`. */
 export interface PresignOptions {
   /** Seconds for which the URL is good, at most 604,800: seven days. */
