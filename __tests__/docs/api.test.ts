@@ -30,6 +30,7 @@ const OF_NO_USE_ALONE = [
   'Failure',
   'IngestProgress',
   'JobEnd',
+  'BucketStoreOptions',
   'KeepReplacedOptions',
   'RedisClient',
   'SnapshotErrorOptions',
