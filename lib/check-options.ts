@@ -23,7 +23,7 @@ export const methods = <T>(names: string[], what: string) =>
       typeof value === 'object' &&
       value !== null &&
       names.every((name) => name in value && typeof Reflect.get(value, name) === 'function'),
-    `must be ${what} with the methods ${names.join(', ')}`,
+    `must be ${what} with the ${names.length === 1 ? 'method' : 'methods'} ${names.join(', ')}`,
   );
 export const callback = <T>() =>
   z.custom<T>((value) => typeof value === 'function', 'must be a function');

@@ -12,13 +12,13 @@ export interface SnapshotRouter extends Router, AsyncDisposable {
   /** The service without HTTP. */
   readonly service: SnapshotService;
   /**
-   * Closes the service if the router has made it: ends all work and releases everything. A service
-   * that was given stays open: its owner closes it. Idempotent.
+   * Closes the service if the router made it: ends all work, and releases threads, files and
+   * sockets. A service that you passed in stays open. Idempotent.
    */
   close(options?: CloseOptions): Promise<void>;
 }
 
-/** The options of a router over a service that exists already. */
+/** The options of a router for an existing service. */
 export interface MountOptions extends RouterOptions {
   readonly service: SnapshotService;
 }
@@ -47,7 +47,7 @@ const serviceSchema = methods<SnapshotService>(
  */
 export function createSnapshotRouter(options: SnapshotOptions): SnapshotRouter;
 /**
- * Makes one more router for a service, such as for clients with other rights.
+ * Makes one more router for an existing service, for example for clients with other rights.
  *
  * @throws SnapshotError `INVALID_OPTIONS`
  */
@@ -64,7 +64,7 @@ export function createSnapshotRouter(options: SnapshotOptions | MountOptions): S
 }
 
 function isMount(options: SnapshotOptions | MountOptions): options is MountOptions {
-  // Calls from JavaScript may give anything.
+  // JavaScript may pass any value.
   return typeof options === 'object' && options !== null && 'service' in options;
 }
 

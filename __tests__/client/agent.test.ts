@@ -73,7 +73,7 @@ describe('Through a proxy', () => {
     expect(proxy.targets).toEqual(['snapshots.test:8443']);
   });
 
-  test('the CA may be set in the options of an agent that was made without it', async () => {
+  test('an agent that was made without a CA takes one from its options', async () => {
     const port = await serveSecurely(sendArchive);
     const proxy = await connectProxy({ defer }, { 'snapshots.test:8443': port });
     const agent = new ConnectAgent(proxy.url);
@@ -115,7 +115,7 @@ describe('Through a proxy', () => {
 });
 
 describe('A function', () => {
-  test('gives the agent for each URL, also after a redirect', async () => {
+  test('returns the agent for each URL, also after a redirect', async () => {
     const port = await serveSecurely(sendArchive);
     const target = `https://127.0.0.1:${port}/object`;
     const url = await serve({ defer }, (_, res) => res.writeHead(302, { location: target }).end());
@@ -139,7 +139,7 @@ describe('A function', () => {
   });
 });
 
-test('An agent that keeps connections open gets them back as they were', async () => {
+test('An agent that keeps connections open gets them back without new listeners', async () => {
   const sockets = new Set<Socket>();
   const url = await serve({ defer }, (req, res) => {
     sockets.add(req.socket);

@@ -86,7 +86,7 @@ describe('A digest', () => {
     await expectRefused(Buffer.concat([...frames, other]));
   });
 
-  test('has to come last', async () => {
+  test('must come last', async () => {
     const { archive, frames } = await snapshot();
     await expectRefused(Buffer.concat([archive, ...frames]));
     await expectRefused(withDigest(archive));
@@ -158,7 +158,7 @@ describe('A tar archive', () => {
     await expectRefused(await zstd(Buffer.concat(parts)));
   });
 
-  test('is refused without compression, and so are other data', async () => {
+  test('is refused without compression, as any other data are', async () => {
     await expectRefused(tar);
     await expectRefused(seededBytes('noise', 10_000));
     await expectRefused(await zstd(seededBytes('noise', 10_000)));

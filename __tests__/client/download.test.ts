@@ -45,7 +45,7 @@ async function expectFailure(restoring: Promise<unknown>, error: object): Promis
 describe('A failed answer', () => {
   const problem = { 'content-type': 'application/problem+json' };
 
-  test('is reported with its status, the code of the server and when to try again', async () => {
+  test('is reported with its status, the code of the server and the time of a retry', async () => {
     const url = await serve({ defer }, (_, res) => {
       res.writeHead(503, { ...problem, 'retry-after': '17' });
       res.end(JSON.stringify({ status: 503, code: 'UPSTREAM_DENIED' }));
@@ -59,6 +59,38 @@ describe('A failed answer', () => {
     });
   });
 
+  test.each<[number, object, string | undefined, boolean]>([
+    [404, {}, undefined, false],
+    [404, {}, 'REF_NOT_FOUND', false],
+    [429, {}, undefined, true],
+    [500, {}, undefined, false],
+    [500, {}, 'INTERNAL', false],
+    [500, {}, 'STORE_FAILED', true],
+    [502, {}, undefined, true],
+    [503, {}, undefined, true],
+    [503, {}, 'UPSTREAM_NOT_FOUND', false],
+    [503, {}, 'UPSTREAM_TIMEOUT', true],
+    [503, {}, 'CODE_OF_A_LATER_VERSION', false],
+    [503, { 'retry-after': '5' }, 'CODE_OF_A_LATER_VERSION', true],
+    [504, {}, undefined, true],
+    [507, {}, 'STORAGE_FULL', false],
+  ])(
+    'with status %i, headers %j and code %s is transient: %s',
+    async (status, headers, code, isTransient) => {
+      const url = await serve({ defer }, (_, res) => {
+        res.writeHead(status, { ...problem, ...headers }).end(JSON.stringify({ code }));
+      });
+      await expectFailure(restore(url), { status, remoteCode: code, isTransient });
+    },
+  );
+
+  test('is not transient if it redirects to no URL that is safe', async () => {
+    const url = await serve({ defer }, (_, res) => {
+      res.writeHead(302, { location: 'ftp://127.0.0.1/' }).end();
+    });
+    await expectFailure(restore(url), { status: 302, isTransient: false });
+  });
+
   test('is a DownloadError, and a SnapshotError', async () => {
     const url = await serve({ defer }, (_, res) => res.writeHead(404).end());
     const error = await restore(url).catch((reason: unknown) => reason);
@@ -69,7 +101,7 @@ describe('A failed answer', () => {
     expect(DownloadError.is(new SnapshotError('ARCHIVE_INVALID', ''))).toBe(false);
   });
 
-  test('may give the time to try again as a date', async () => {
+  test('may give the time of a retry as a date', async () => {
     const at = Math.ceil(Date.now() / 1000) * 1000 + 86_400_000;
     const url = await serve({ defer }, (_, res) => {
       res.writeHead(503, { 'retry-after': new Date(at).toUTCString() }).end();
@@ -122,6 +154,7 @@ describe('The restore from a server', () => {
       message,
       status: undefined,
       remoteCode: undefined,
+      isTransient: true,
     });
   });
 
@@ -133,7 +166,7 @@ describe('The restore from a server', () => {
       if (withLength) res.setHeader('content-length', archive.length);
       res.write(archive.subarray(0, archive.length >> 1), () => res.destroy());
     });
-    await expectFailure(restore(url), { code: 'DOWNLOAD_FAILED', status: 200 });
+    await expectFailure(restore(url), { code: 'DOWNLOAD_FAILED', status: 200, isTransient: true });
   });
 
   test('that ends its answer early fails', async () => {
@@ -232,7 +265,7 @@ describe('An abort', () => {
   });
 });
 
-test('Of two restores into one directory one wins, and the other leaves nothing behind', async () => {
+test('Of two restores into one directory, one succeeds, and the other leaves nothing behind', async () => {
   const waiting: (() => void)[] = [];
   const url = await serve({ defer }, (_, res) => {
     waiting.push(() => res.end(archive));
@@ -325,7 +358,7 @@ test.each([
   ['Snapshot-Commit', { 'Snapshot-Commit': '1'.repeat(40) }, '1'.repeat(40)],
   ['X-Cachew-Snapshot-Commit', { 'X-Cachew-Snapshot-Commit': '2'.repeat(64) }, '2'.repeat(64)],
   ['no header', {}, undefined],
-])('A restore tells the commit that the server names in %s', async (_, headers, commit) => {
+])('A restore returns the commit that the server names in %s', async (_, headers, commit) => {
   const url = await serve({ defer }, (_req, res) => res.writeHead(200, headers).end(archive));
   expect((await restore(url)).commit).toBe(commit);
 });

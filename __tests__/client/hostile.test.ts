@@ -198,7 +198,7 @@ describe('An archive is refused, and writes nothing outside its target, for', ()
 const dotGit: Member = { path: '.git', type: '5' };
 const config = (body: string): Member => ({ path: '.git/config', body });
 
-describe('So that entering a checkout runs no program of the archive, it is refused for', () => {
+describe('An archive that could make git run a program is refused for', () => {
   const hook = { path: '.git/hooks/post-checkout', body: '#!/bin/sh\n', mode: 0o755 };
 
   test.each<[string, (Member | Buffer)[]]>([
@@ -292,7 +292,7 @@ describe('A restore writes no more than', () => {
     expect((await restore(oneByte, { maxBytes: 0 })).outcome).toBe('LIMIT_EXCEEDED');
   });
 
-  test('a limit allows, which must be a whole number', async () => {
+  test('a limit allows, and refuses a limit that is no whole number', async () => {
     for (const limit of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY]) {
       expect((await restore(archive, { maxBytes: limit })).outcome).toBe('INVALID_OPTIONS');
       expect((await restore(archive, { maxEntries: limit })).outcome).toBe('INVALID_OPTIONS');
@@ -309,7 +309,7 @@ test('Setuid, setgid and sticky bits are not restored', async () => {
   expect(lines[2]).toMatch(/^"\.\/d" 40000 777 /);
 });
 
-test('Symlinks may point anywhere and come before what they point to', async () => {
+test('Symlinks may point anywhere, and come before their targets', async () => {
   const { target } = await restore(
     archiveOf(link('a', '../outside'), link('b', '/etc'), link('c', 'd'), { path: 'd' }),
   );

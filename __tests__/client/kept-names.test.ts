@@ -68,7 +68,7 @@ describe('An archive is refused at once for', () => {
   });
 });
 
-test('An archive is refused once its links and directories have 256 MiB of paths and targets', async () => {
+test('An archive is refused when its links and directories have 256 MiB of paths and targets', async () => {
   const bytes = 4000;
   const target = longHeader('K', 't'.repeat(bytes));
   const below = `./${`${'d'.repeat(249)}/`.repeat(15)}`;

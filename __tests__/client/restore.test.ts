@@ -80,7 +80,7 @@ describe('A restore writes what GNU tar extracts', () => {
     });
   });
 
-  test('under a umask that takes rights away', async () => {
+  test('under a umask that removes permissions', async () => {
     const tree = await directory();
     await writeSampleTree(tree);
     const archive = await zstd(await tarOf(tree));
@@ -150,14 +150,14 @@ describe('The target directory', () => {
     ['itself', 'n'.repeat(256)],
     ['a parent', `missing/${'n'.repeat(256)}/target`],
     ['all of it', 'name/'.repeat(1000)],
-  ])('is refused when it can have no such name: %s is too long', async (_, name) => {
+  ])('is refused if %s is too long', async (_, name) => {
     const { url, parent } = await small();
     const restoring = restoreSnapshot({ url, directory: join(parent, name) });
     await expect(restoring).rejects.toMatchObject({ code: 'INVALID_OPTIONS' });
     expect(await readdir(parent)).toEqual([]);
   });
 
-  test('may be missing with its parents', async () => {
+  test('may be missing, and its parents as well', async () => {
     const { url, parent } = await small();
     await restoreSnapshot({ url, directory: join(parent, 'a/b/target') });
     expect(await readdir(join(parent, 'a/b'))).toEqual(['target']);

@@ -51,7 +51,7 @@ describe('hostConfig', () => {
     );
   });
 
-  test('finds no host that the record inherits', () => {
+  test('does not take an inherited property of the record for a host', () => {
     for (const host of ['__proto__', 'constructor', 'toString']) {
       expect(() => hostConfig(config, { host, path: 'r' })).toThrow(
         expect.objectContaining({ code: 'FORBIDDEN' }),
@@ -77,7 +77,7 @@ describe('The URLs of a repository', () => {
       'https://github.com/%C3%A9%20%25/%3F%23',
       'https://github.com/%C3%A9%20%25/%3F%23',
     ],
-  ])('are made by the options of its host: %s', (text, upstream, origin) => {
+  ])('follow from the options of its host: %s', (text, upstream, origin) => {
     const repository = parseRepository(text);
     expect(upstreamUrl(config, repository)).toBe(upstream);
     expect(originUrl(config, repository)).toBe(origin);
@@ -159,7 +159,7 @@ describe('repositoryAt', () => {
     expect(repository).toEqual(expected === undefined ? undefined : parseRepository(expected));
   });
 
-  test('prefers the host with the longest base, whatever their order', () => {
+  test('prefers the host with the longest base, in any order', () => {
     const outer: [string, object] = ['outer.corp', { baseUrl: 'https://corp.example/' }];
     const inner: [string, object] = ['inner.corp', { baseUrl: 'https://corp.example/git' }];
     for (const entries of [
@@ -183,7 +183,7 @@ describe('repositoryAt', () => {
   });
 });
 
-test('The list of allowed hosts names the hosts that are connected to', () => {
+test('The list of allowed hosts has each host to which the service may connect', () => {
   expect(allowedHosts(config)).toEqual(
     new Map([
       ['github.com', { allowPrivateAddresses: false }],

@@ -46,7 +46,7 @@ describe.each(['staleWhileRevalidate', 'staleIfError'])('freshness.%s', (name) =
   );
 });
 
-test('The configuration is frozen, with all that is in it', () => {
+test('The configuration is frozen deeply', () => {
   const hosts = { 'git.test': { redirectTo: ['https://other.test'] } };
   const config = parseOptions({ dataDir: 'data', hosts });
   const { concurrency, timeouts, limits, budgets, freshness, snapshot } = config;

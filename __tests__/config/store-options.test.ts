@@ -27,7 +27,7 @@ type AreChecked<Options, Schema extends z.ZodType> = Identical<
 type Identical<A, B> =
   (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 
-test('The documented options are those that are checked', () => {
+test('The documented options are the checked options', () => {
   const checked: [
     AreChecked<FileSystemStoreOptions, typeof fileSystemStoreSchema>,
     AreChecked<MemoryStoreOptions, typeof memoryStoreSchema>,

@@ -33,6 +33,9 @@ export class FaultyConditions {
     switch (this.#fault) {
       case 'replaces whatever is stored':
         return true;
+      case 'knows only what it stored itself':
+        if (ifRevision === null) return !this.#contents.has(entry?.object.revision ?? '');
+        break;
       case 'refuses what replaces nothing':
         if (ifRevision === null) return false;
         break;

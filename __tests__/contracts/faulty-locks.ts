@@ -11,6 +11,9 @@ export const LOCK_FAULTS = {
   ],
   'has one lock for all keys': ['different keys do not wait for each other'],
   'ignores the case of keys': ['different keys do not wait for each other'],
+  'excludes only its own callers': [
+    'a key that is held in one registry is acquired in another only after its release',
+  ],
   'releases whoever holds the key': ['a second release does not release the next holder'],
   'lets in one for each release': ['a release gives the key to exactly one waiter'],
   'lets in all who wait': ['only one of many contenders at a time holds the key'],
@@ -33,11 +36,17 @@ export type LockFault = keyof typeof LOCK_FAULTS;
 /** A small correct registry, and what becomes of it with one fault. */
 export class FaultyLocks implements LockRegistry {
   readonly #fault: LockFault | undefined;
-  readonly #waiting = new Map<string, (() => void)[]>();
+  readonly #waiting: Map<string, (() => void)[]>;
   readonly #released = new Set<string>();
 
-  constructor(fault: LockFault | undefined) {
+  constructor(fault: LockFault | undefined, waiting = new Map<string, (() => void)[]>()) {
     this.#fault = fault;
+    this.#waiting = waiting;
+  }
+
+  another(): FaultyLocks {
+    const own = this.#has('excludes only its own callers');
+    return new FaultyLocks(this.#fault, own ? undefined : this.#waiting);
   }
 
   async acquire(

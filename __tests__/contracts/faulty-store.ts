@@ -33,6 +33,7 @@ export class FaultyStore implements SnapshotStore {
   readonly #conditions: FaultyConditions;
   readonly #chunks = new Map<string, Uint8Array[]>();
   #position = 0;
+  #closed = false;
 
   constructor(
     fault: StoreFault | undefined,
@@ -181,6 +182,11 @@ export class FaultyStore implements SnapshotStore {
       const priority = this.#has('lists without priorities') ? 'normal' : object.priority;
       yield { ...object, priority, key: encoded ? encodeURI(object.key) : object.key };
     }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) throw new Error('closed twice');
+    this.#closed = true;
   }
 
   #find(key: string): Entry | undefined {

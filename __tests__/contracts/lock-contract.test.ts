@@ -22,7 +22,10 @@ test('Each test of the lock contract catches at least one fault', () => {
 
 function contractFor(fault: LockFault | undefined): CollectedTests {
   return collectTests((register) => {
-    const factory = () => ({ locks: new FaultyLocks(fault) });
+    const factory = () => {
+      const locks = new FaultyLocks(fault);
+      return { locks, another: () => locks.another() };
+    };
     lockContract({ test: register, factory, timeout: fault === undefined ? 30_000 : 200 });
   });
 }

@@ -153,6 +153,10 @@ export const STORE_FAULTS = {
   'takes equal bytes for what was to be replaced': [
     'another revision with equal bytes does not meet the condition',
   ],
+  'knows only what it stored itself': [
+    'a condition is about what any instance has stored',
+    'one of several writes by two instances in place of nothing succeeds',
+  ],
   'looks at what is stored when a write begins': [
     'a condition is checked when the object is published',
     'one of several writes in place of one revision succeeds',

@@ -70,7 +70,7 @@ describe.each(CASES)('With %s, mounted %s,', (version, mount) => {
     '/github.com/org/repo/info/refs',
     '/%zz',
     '/x?y=/github.com/org/repo/snapshot.tar.zst',
-  ])('%s is left to the host app', async (path) => {
+  ])('%s goes to the host app', async (path) => {
     for (const method of ['GET', 'POST']) {
       expect((await send(server, path, { method })).status).toBe(418);
     }
@@ -217,8 +217,8 @@ describe.each(CASES)('With %s, mounted %s,', (version, mount) => {
     expect(reply.endsWith('\r\n\r\ngithub.com/org/repo')).toBe(true);
   });
 
-  test('a snapshot is sent while it is generated', async () => {
-    source.generate = ({ repository }) => ({
+  test('a snapshot is sent while it is built', async () => {
+    source.build = ({ repository }) => ({
       body: Readable.from([repositoryKey(repository), '!']),
     });
     const reply = await send(server, '/github.com/new/one.git/snapshot.tar.zst');
@@ -249,13 +249,13 @@ describe('Letters of a path', () => {
     return seen;
   };
 
-  test('are lower case for authorize where they are to the host', async () => {
+  test('are in lower case for authorize if the host ignores case', async () => {
     const lower = Array.from({ length: 4 }, () => 'org/repo');
     expect(await paths('github.com', {})).toEqual(lower);
     expect(await paths('git.example', { caseInsensitivePaths: true })).toEqual(lower);
   });
 
-  test('are as they were typed where the host tells them apart', async () => {
+  test('keep their case if the host distinguishes it', async () => {
     const typed = ['org/repo', 'Org/REPO', 'Org/repo', 'org/repo.GIT'];
     expect(await paths('git.example', {})).toEqual(typed);
     expect(await paths('github.com', { caseInsensitivePaths: false })).toEqual(typed);

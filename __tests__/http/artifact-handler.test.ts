@@ -8,7 +8,7 @@ describe.each(CASES)('%s with %s, mounted %s:', (...served) => {
   const { file, idOf, extension, path, missing, ownHeaders, storedHeaders, get } = artifact;
 
   describe('when it is stored,', () => {
-    test('GET sends all of it', async () => {
+    test('GET sends the whole artifact', async () => {
       const reply = await get();
       expect(reply.status).toBe(200);
       expect(reply.headers).toMatchObject({ ...storedHeaders, 'content-length': '1000' });
@@ -39,19 +39,19 @@ describe.each(CASES)('%s with %s, mounted %s:', (...served) => {
   });
 
   describe('when it is not stored,', () => {
-    let generated: () => number;
+    let built: () => number;
 
     beforeEach(() => {
-      generated = artifact.generate();
+      built = artifact.build();
     });
 
-    test('GET sends it in chunks, after the headers that are known by then', async () => {
+    test('GET sends the artifact in chunks, with the headers that are known before them', async () => {
       const reply = await get({ range: 'bytes=0-1' }, missing);
       expect(reply.status).toBe(200);
       expect(reply.headers).toMatchObject({
         ...ownHeaders,
         'cache-control': 'no-cache',
-        etag: '"generated"',
+        etag: '"built"',
         'transfer-encoding': 'chunked',
         'content-disposition': `attachment; filename="new.${extension}"`,
       });
@@ -64,10 +64,10 @@ describe.each(CASES)('%s with %s, mounted %s:', (...served) => {
     test('a stored artifact that may not be served counts as missing', async () => {
       artifact.source.maySend = () => false;
       const reply = await get({ range: 'bytes=0-1' });
-      expect([reply.status, reply.headers.etag]).toEqual([200, '"generated"']);
+      expect([reply.status, reply.headers.etag]).toEqual([200, '"built"']);
       expect((await get({ 'if-match': '*' })).status).toBe(412);
       expect((await get({}, path, { method: 'HEAD' })).status).toBe(200);
-      expect(generated()).toBe(1);
+      expect(built()).toBe(1);
     });
 
     test('GET makes no call that it does not need', async () => {
@@ -75,7 +75,7 @@ describe.each(CASES)('%s with %s, mounted %s:', (...served) => {
       expect(artifact.source.calls).toEqual(artifact.asksNew);
     });
 
-    test('HEAD is answered with 404, and nothing is generated', async () => {
+    test('HEAD is answered with 404, and nothing is built', async () => {
       const headers = { 'if-match': '*', 'if-none-match': '"x"' };
       for (const conditions of [{}, headers]) {
         expect((await get(conditions, missing, { method: 'HEAD' })).status).toBe(404);

@@ -31,7 +31,7 @@ describe.each<[string, ArtifactId]>([
 
   afterEach(() => server.close());
 
-  test('replaced once is answered by its new revision', async () => {
+  test('replaced once is answered with its new revision', async () => {
     source.beforeOpen = () => {
       if (version === 1) replace();
     };
@@ -71,7 +71,7 @@ describe.each<[string, ArtifactId]>([
     [{ 'if-none-match': '"last"' }, 304],
     [{ 'if-unmodified-since': 'Fri, 01 Mar 2024 00:00:00 GMT' }, 412],
     [{ 'if-match': '"last", "v1", "v2", "v3"' }, 200],
-  ])('replaced again and again answers %j by its last revision: %i', async (headers, status) => {
+  ])('replaced again and again answers %j from its last revision: %i', async (headers, status) => {
     source.beforeOpen = replace;
     const get = source.get.bind(source);
     source.get = (...args) => {
@@ -85,9 +85,9 @@ describe.each<[string, ArtifactId]>([
     expect(source.bodies.map((body) => body.destroyed)).toEqual([true]);
   });
 
-  test('evicted is generated, unless If-Match asks for the evicted revision', async () => {
+  test('evicted is built, unless If-Match names the evicted revision', async () => {
     source.beforeOpen = (repository) => source.drop(repository);
-    source.generate = () => ({ body: Readable.from([Buffer.from('new')]) });
+    source.build = () => ({ body: Readable.from([Buffer.from('new')]) });
     const failed = await send(server, PATH, {
       headers: { range: 'bytes=0-1', 'if-match': '"v1"' },
     });

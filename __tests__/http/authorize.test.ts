@@ -117,7 +117,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s, authorize', (v
     ['returns a truthy value other than true', () => 'yes', 403],
     ['returns nothing', () => undefined, 403],
     ['returns null', () => null, 403],
-  ])('that %s does not let the request in', async (_what, authorize, status) => {
+  ])('that %s refuses the request', async (_what, authorize, status) => {
     const running = await start(authorize, version);
     const reply = await send(running, SNAPSHOT);
     expect(reply.status).toBe(status);
@@ -135,7 +135,7 @@ test.each<[method: string, path: string, Omit<AuthorizeContext, 'signal'>]>([
   ['GET', BUNDLE, { artifact: 'bundle', base: COMMIT }],
   ['POST', `${PATH}/ensure-refs`, { artifact: 'ensure-refs' }],
   ['GET', GIT, { artifact: 'git' }],
-])('authorize learns what %s %s asks for', async (method, path, wanted) => {
+])('authorize gets the artifact that %s %s requests', async (method, path, wanted) => {
   const contexts: unknown[] = [];
   const running = await start((_req, _id, context) => {
     contexts.push(context);
@@ -213,7 +213,7 @@ test.each<[string, Denial['status'], () => unknown, string?]>([
   ['thrown 403', 403, throwing(Object.assign(new Error('secret'), { status: 403 }))],
   ['returned 404', 404, () => ({ status: 404 })],
   ['rejection with 404', 404, async () => throwing({ status: 404, message: 'secret' })()],
-])('A %s is answered alike for every artifact', async (_what, status, authorize, challenge) => {
+])('A %s has the same answer for every artifact', async (_what, status, authorize, challenge) => {
   const running = await start(authorize);
   const [type, title] = TITLES[status];
   for (const [method, path] of REQUESTS) {

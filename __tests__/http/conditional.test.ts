@@ -92,7 +92,7 @@ describe('Preconditions', () => {
     expect(kind(headers)).toBe(expected);
   });
 
-  test('by tag hold where there is no modification date, and those by date are ignored', () => {
+  test('by tag apply without a modification date, and preconditions by date are ignored', () => {
     const evaluate = (headers: Headers) =>
       evaluatePreconditions({ method: 'GET', headers }, { etag: '"abc"' });
     expect(evaluate({ 'if-unmodified-since': BEFORE })).toBe('holds');
@@ -130,7 +130,7 @@ describe('An If-Range with', () => {
     expect(kind({ 'if-range': value, range: 'bytes=0-1' })).toBe(expected);
   });
 
-  test('another tag selects the whole, even if the range lies outside', () => {
+  test('another tag selects the whole artifact, even if the range lies outside', () => {
     expect(kind({ 'if-range': '"x"', range: 'bytes=5000-' })).toBe('whole');
     expect(kind({ 'if-range': '"abc"', range: 'bytes=5000-' })).toBe('unsatisfiable');
   });

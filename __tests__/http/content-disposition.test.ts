@@ -12,7 +12,7 @@ test.each([
   expect(attachment(filename)).toBe(expected);
 });
 
-test('Any file name stays within one header line, from which it can be read', () => {
+test('Any file name stays within one header line, and can be read from it', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (filename) => {
       const value = attachment(filename);

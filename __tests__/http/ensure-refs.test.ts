@@ -4,7 +4,8 @@ import { connect } from 'node:net';
 import type express5 from 'express';
 import type { RequestHandler } from 'express';
 import type { WantedRefs } from '../../lib/artifact/artifact.js';
-import { SnapshotError, type SnapshotErrorCode } from '../../lib/errors.js';
+import type { SnapshotErrorCode } from '../../lib/error-codes.js';
+import { SnapshotError } from '../../lib/errors.js';
 import type { RepositoryId } from '../../lib/repository.js';
 import { COMMIT, FakeService } from './fake-service.js';
 import {
@@ -62,7 +63,7 @@ describe.each(CASES)('With %s and %s,', (version, parser) => {
   const before = PARSERS[parser] ?? (() => []);
   const begin = () => start({ version, before });
 
-  test('the refs and commits of the body are asked for', async () => {
+  test('the refs and commits of the body are passed to the service', async () => {
     const running = await begin();
     const body = { refs: { 'refs/heads/main': COMMIT, 'refs/tags/v1': '' }, commits: [OTHER] };
     const reply = await post(running, JSON.stringify(body));
@@ -122,7 +123,7 @@ describe.each(CASES)('With %s and %s,', (version, parser) => {
     expect([reply.status, Object.keys(json(reply).refs).length]).toEqual([200, 900]);
   });
 
-  test('names that no ref can have are asked for and answered as any other', async () => {
+  test('names that no ref can have are passed on, and answered like all others', async () => {
     const running = await begin();
     const names = ['HEAD', 'main', '', 'refs/heads/a..b', 'refs/heads/\u0000', '__proto__', '../x'];
     const refs = `{${names.map((name) => `${JSON.stringify(name)}:""`).join(',')}}`;
@@ -150,7 +151,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
     }
   });
 
-  test('the answer names what is missing and leaves out what is empty', async () => {
+  test('the answer names missing commits, and leaves out empty parts', async () => {
     const running = await start({ version });
     source.ensure = () => ({ refs: new Map(), missingCommits: [OTHER], fetched: true });
     expect(json(await post(running, `{"commits":["${OTHER}"]}`))).toEqual({
@@ -224,7 +225,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
     }
   });
 
-  test('a body that the host app read and threw away is reported as its misconfiguration', async () => {
+  test('a body that the host app read and discarded is reported as a misconfiguration', async () => {
     const drain: RequestHandler = (req, _res, next) => {
       req.resume().once('end', () => next());
     };

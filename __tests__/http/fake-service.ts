@@ -10,12 +10,12 @@ import type {
 } from '../../lib/artifact/artifact.js';
 import type { ArtifactId, BundleId } from '../../lib/artifact/id.js';
 import { allowedRepository } from '../../lib/artifact/validate-id.js';
+import type { SignalOptions } from '../../lib/async/signal-options.js';
 import { type AllowList, originUrl } from '../../lib/config/hosts.js';
 import { parseOptions } from '../../lib/config/options.js';
 import { SnapshotEmitter } from '../../lib/events/emitter.js';
 import { type RepositoryId, repositoryKey } from '../../lib/repository.js';
 import type { SnapshotService } from '../../lib/service/snapshot-service.js';
-import type { SignalOptions } from '../../lib/stores/index.js';
 
 export interface FakeObject {
   bytes: Buffer;
@@ -48,11 +48,11 @@ export class FakeService implements SnapshotService {
   /** Every body handed out, for tests to see what became of it. */
   readonly bodies: Readable[] = [];
   /** Builds an artifact that is not stored. Default: fails the request with an `INTERNAL` error. */
-  generate: (
+  build: (
     id: ArtifactId,
     signal: AbortSignal | undefined,
   ) => FakeGeneration | Promise<FakeGeneration> = () => {
-    throw new Error('nothing was expected to be generated');
+    throw new Error('nothing was expected to be built');
   };
   /** Runs before each `openStored`, as another process would after `statStored`. */
   beforeOpen: (id: ArtifactId) => void = () => {};
@@ -60,7 +60,7 @@ export class FakeService implements SnapshotService {
   maySend: (id: ArtifactId) => boolean = () => true;
   /** Answers `isHead`. */
   upToDate: (id: BundleId) => boolean = () => false;
-  /** Answers `ensureRefs`. Default: all that is asked for is at `COMMIT`, without a fetch. */
+  /** Answers `ensureRefs`. Default: all wanted refs are at `COMMIT`, without a fetch. */
   ensure: (repository: RepositoryId, wanted: WantedRefs) => EnsuredRefs = (
     _repository,
     { refs },
@@ -82,8 +82,9 @@ export class FakeService implements SnapshotService {
     const commit = 'commit' in object ? object.commit : COMMIT;
     const revision = `r${++this.#revisions}`;
     const size = bytes.length;
-    const stored = { repository: id.repository, etag, commit, size, storedAt, revision, bytes };
-    this.#objects.set(keyOf(id), stored);
+    const { repository } = id;
+    const about = { repository, etag, commit, size, storedAt, revision, metadata: {} };
+    this.#objects.set(keyOf(id), { ...about, bytes });
   }
 
   drop(id: ArtifactId): void {
@@ -123,9 +124,9 @@ export class FakeService implements SnapshotService {
     if (stored !== undefined) {
       return { ...stored, source: 'store', body: this.#lend(this.read(stored.bytes)) };
     }
-    const generation = await this.generate(id, options?.signal);
-    const { body, etag = '"generated"' } = generation;
-    const commit = 'commit' in generation ? generation.commit : COMMIT;
+    const build = await this.build(id, options?.signal);
+    const { body, etag = '"built"' } = build;
+    const commit = 'commit' in build ? build.commit : COMMIT;
     const repository = id.repository;
     return { repository, etag, commit, source: 'build', body: this.#lend(body) };
   }

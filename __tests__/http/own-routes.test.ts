@@ -4,7 +4,8 @@ import { pipeline } from 'node:stream/promises';
 import { type IRouter, Router } from 'express';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { createSnapshotRouter } from '../../lib/create-router.js';
-import { SnapshotError, type SnapshotErrorCode } from '../../lib/errors.js';
+import type { SnapshotErrorCode } from '../../lib/error-codes.js';
+import { SnapshotError } from '../../lib/errors.js';
 import { parseRepository } from '../../lib/repository.js';
 import { codeBlocks, readPage } from '../docs/markdown.js';
 import { FakeService } from './fake-service.js';
@@ -54,7 +55,7 @@ describe('A route over the service, as the page of the API has it,', () => {
     ['REF_NOT_FOUND', 404, undefined],
   ])('answers %s as the router does', async (code, status, retryAfter) => {
     const error = new SnapshotError(code, 'secret', { retryAfter: 7 });
-    source.generate = () => {
+    source.build = () => {
       throw error;
     };
     const running = await start();
@@ -65,13 +66,13 @@ describe('A route over the service, as the page of the API has it,', () => {
   });
 
   test('breaks the connection if the build fails after the first byte', async () => {
-    source.generate = () => ({ body: Readable.from(failing()) });
+    source.build = () => ({ body: Readable.from(failing()) });
     const { res } = await begin(await start(), PATH);
     await expect(res.toArray()).rejects.toThrow('aborted');
   });
 
   test('ends the call when the client leaves', async () => {
-    source.generate = () => ({ body: Readable.from(endless()) });
+    source.build = () => ({ body: Readable.from(endless()) });
     const { res } = await begin(await start(), PATH);
     await once(res, 'readable');
     const [signal] = source.signals;

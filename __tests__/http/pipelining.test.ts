@@ -17,7 +17,7 @@ let bodies: Readable[];
 beforeEach(async () => {
   bodies = [];
   source = new FakeService();
-  source.generate = () => {
+  source.build = () => {
     const body = new Readable({ read() {} });
     bodies.push(body);
     return { body };
@@ -57,7 +57,7 @@ test('Pipelined requests are answered one after the other, in their order', asyn
   }
 });
 
-test('A connection that closes ends the request that is being answered, and starts none of those that wait', async () => {
+test('When a connection closes, the request that is being answered ends, and no request that waits starts', async () => {
   const socket = await open();
   socket.write(REQUEST.repeat(50));
   await asked(1);
@@ -68,7 +68,7 @@ test('A connection that closes ends the request that is being answered, and star
   expect(bodies).toHaveLength(1);
 });
 
-test('Of more than a hundred pipelined requests, the rest are answered with 503, and not logged', async () => {
+test('Pipelined requests beyond a hundred are answered with 503, and not logged', async () => {
   const socket = await open();
   let received = '';
   socket.on('data', (chunk) => {

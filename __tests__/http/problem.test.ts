@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
-import { ERROR_CODES, SnapshotError, type SnapshotErrorCode } from '../../lib/errors.js';
+import { ERROR_CODES, type SnapshotErrorCode } from '../../lib/error-codes.js';
+import { SnapshotError } from '../../lib/errors.js';
 import { parseRepository } from '../../lib/repository.js';
 import { FakeService } from './fake-service.js';
 import { send, serve, type TestServer } from './test-server.js';
@@ -11,7 +12,7 @@ afterEach(() => server?.close());
 
 async function failWith(error: unknown): Promise<TestServer> {
   const source = new FakeService();
-  source.generate = () => {
+  source.build = () => {
     throw error;
   };
   server = await serve(source);
@@ -59,7 +60,7 @@ test('Each error code has a status', () => {
 });
 
 test.each(EXPECTED.flatMap(([status, codes]) => codes.map((code) => [code, status] as const)))(
-  '%s is answered with %i, and nothing of its cause',
+  '%s is answered with %i, and its cause is not sent',
   async (code, status) => {
     const secret = 'https://user:token@10.0.0.5/ at /srv/data/mirrors';
     const error = new SnapshotError(code, secret, { cause: new Error(secret) });
@@ -99,8 +100,13 @@ test.each([
   [7, '7'],
   [7.01, '8'],
   [3600, '3600'],
+  [-5, '1'],
+  // Of no use to a client: the default is sent.
+  [Number.NaN, '30'],
+  [Number.POSITIVE_INFINITY, '30'],
+  [1e300, '30'],
 ])(
-  'A failure to be tried again in %d s is sent with Retry-After: %s',
+  'A failure that may be retried in %d s is sent with Retry-After: %s',
   async (retryAfter, header) => {
     const error = new SnapshotError('UPSTREAM_TIMEOUT', 'late', { retryAfter });
     const reply = await send(await failWith(error), path);
@@ -113,7 +119,7 @@ test.each<[unknown, number, string]>([
   ['a string', 500, 'INTERNAL'],
   [undefined, 500, 'INTERNAL'],
   [Object.assign(new Error('write /srv/x'), { code: 'ENOSPC' }), 507, 'STORAGE_FULL'],
-])('What is thrown without a code is answered with one: %p', async (thrown, status, code) => {
+])('A thrown value without a code is answered with a code: %p', async (thrown, status, code) => {
   const reply = await send(await failWith(thrown), path);
   expect(reply.status).toBe(status);
   expect(JSON.parse(reply.body.toString())).toMatchObject({ code });
@@ -142,7 +148,7 @@ test('A body that fails before its first byte is answered with a problem documen
     });
   const source = new FakeService();
   source.read = failing;
-  source.generate = () => ({ body: failing() });
+  source.build = () => ({ body: failing() });
   source.store(defaultSnapshot(parseRepository('github.com/org/repo')), {
     bytes: Buffer.alloc(9),
     etag: '"1"',

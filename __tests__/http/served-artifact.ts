@@ -92,7 +92,7 @@ export interface ServedArtifact {
   /** @param path default: of the stored artifact. */
   get(headers?: Record<string, string>, path?: string, options?: SendOptions): Promise<Reply>;
   /** Has the source build artifacts. @returns a function that counts the builds. */
-  generate(): () => number;
+  build(): () => number;
 }
 
 /** Registers hooks that serve one of `CASES`. */
@@ -139,13 +139,13 @@ export function servedArtifact(
       return running();
     },
     get: (headers = {}, at = path, options = {}) => send(running(), at, { headers, ...options }),
-    generate() {
-      let generated = 0;
-      source.generate = () => {
-        generated++;
+    build() {
+      let built = 0;
+      source.build = () => {
+        built++;
         return { body: Readable.from([BYTES.subarray(0, 10), BYTES.subarray(10)]) };
       };
-      return () => generated;
+      return () => built;
     },
   };
 }

@@ -46,6 +46,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
     ['?%72ef=v1.0', { ref: 'v1.0' }],
     ['?ref=%C3%A9', { ref: 'é' }],
     ['?ref=c%2B%2B', { ref: 'c++' }],
+    ['?ref=%EF%BF%BD', { ref: '\ufffd' }],
     ['?ref=a=b', { ref: 'a=b' }],
     ['?ref=__proto__', { ref: '__proto__' }],
     [`?ref=${COMMIT}`, { ref: COMMIT }],
@@ -85,6 +86,10 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
     '?ref=a%00b',
     '?ref=a%0d%0ab',
     '?ref=a%7fb',
+    '?ref=a%ffb',
+    '?ref=%ed%a0%80',
+    '?ref=a%',
+    '?ref=a%zz',
     `?ref=${'a'.repeat(256)}`,
     `?ref=${'%C3%A9'.repeat(128)}`,
     '?depth',
@@ -116,7 +121,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
     expect(source.calls).toEqual([]);
   });
 
-  test('the query is read as it was sent, whatever parser the host app sets', async () => {
+  test('the query is read as it was sent, with any query parser of the host app', async () => {
     server.app.set('query parser', () => ({ ref: 'forged', depth: '7' }));
     expect((await send(server, `${PATH}?ref=main`)).status).toBe(200);
     server.app.set('query parser', false);
@@ -124,7 +129,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
     expect(asked.map((id) => id.kind === 'snapshot' && id.ref)).toEqual(['main', 'main']);
   });
 
-  test('each selection is a snapshot of its own', async () => {
+  test('each ref and depth gives a snapshot of its own', async () => {
     const repository = parseRepository('github.com/org/repo');
     source.store(
       { ...defaultSnapshot(repository), ref: 'a' },
@@ -157,7 +162,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
       expect(await addresses()).toEqual([bundle('github.com/org/repo'), LINK]);
     });
 
-    test('is not sent with a selection, without commits or with 304', async () => {
+    test('is not sent with ref or depth, without commits, or with 304', async () => {
       source.head = OTHER;
       for (const [query, headers] of [
         ['?ref=main', {}],
@@ -180,7 +185,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
 });
 
 test.each(Object.keys(MOUNTS) as MountName[])(
-  'The addresses of a bundle lead to this app, mounted %s, whatever the host and path',
+  'The addresses of a bundle lead to this app, mounted %s, for any host and path',
   async (mount) => {
     const source = new FakeService();
     source.head = OTHER;

@@ -27,7 +27,7 @@ beforeEach(async () => {
   source = new FakeService();
   const body = () => Readable.from(Array<Buffer>(CHUNKS).fill(CHUNK), { objectMode: false });
   source.read = body;
-  source.generate = () => ({ body: body() });
+  source.build = () => ({ body: body() });
   const id = parseRepository('github.com/org/stored');
   source.store(defaultSnapshot(id), { bytes: Buffer.alloc(BYTES), etag: '"1"' });
   server = await serve(source, {
@@ -51,7 +51,7 @@ async function askWithoutReading(path: string): Promise<{ socket: Socket; res: S
   return { socket, res: response };
 }
 
-test.each(['stored', 'generated'])(
+test.each(['stored', 'built'])(
   'A client that stops reading a body that is %s is cut off, and the body is destroyed',
   async (path) => {
     const clock = stopClock(defer);
@@ -72,7 +72,7 @@ test.each(['stored', 'generated'])(
   },
 );
 
-test('A client that takes something every five minutes gets all of it', async () => {
+test('A client that takes some bytes every five minutes gets the whole snapshot', async () => {
   const clock = stopClock(defer);
   const { socket, res } = await askWithoutReading('stored');
   while (!res.writableFinished) {

@@ -12,7 +12,7 @@ const PATH = '/github.com/org/repo/snapshot.tar.zst';
 const MISSING = '/github.com/org/new/snapshot.tar.zst';
 const KINDS = [
   ['stored', PATH],
-  ['generated', MISSING],
+  ['built', MISSING],
 ] as const;
 
 let source: FakeService;
@@ -31,10 +31,10 @@ function manualBody(): Readable {
   return new Readable({ read() {} });
 }
 
-/** Makes stored and generated snapshots alike read from `make()`. */
+/** Makes stored and built snapshots alike read from `make()`. */
 function bodiesFrom(make: () => Readable): void {
   source.read = make;
-  source.generate = () => ({ body: make() });
+  source.build = () => ({ body: make() });
 }
 
 describe.each(KINDS)('The body of a %s snapshot', (kind, path) => {
@@ -134,9 +134,9 @@ describe.each(KINDS)('The body of a %s snapshot', (kind, path) => {
   });
 });
 
-test('A client that hangs up while it waits for its snapshot waits no longer', async () => {
+test('The wait of a client for its snapshot ends when the client hangs up', async () => {
   const waiting = new Promise<AbortSignal>((resolve, reject) => {
-    source.generate = async (_repository, signal) => {
+    source.build = async (_repository, signal) => {
       if (signal === undefined) throw new Error('no signal');
       resolve(signal);
       await once(signal, 'abort').catch(reject);
@@ -154,7 +154,7 @@ test('A client that hangs up while it waits for its snapshot waits no longer', a
 test('A body that is ready after its client has gone is destroyed', async () => {
   const body = manualBody();
   const waiting = new Promise<AbortSignal>((resolve) => {
-    source.generate = async (_repository, signal = new AbortController().signal) => {
+    source.build = async (_repository, signal = new AbortController().signal) => {
       resolve(signal);
       await once(signal, 'abort');
       return { body };
@@ -188,7 +188,7 @@ test('Concurrent requests each get the right body', async () => {
     ['a', manualBody()],
     ['b', manualBody()],
   ]);
-  source.generate = ({ repository: { path } }) => {
+  source.build = ({ repository: { path } }) => {
     const body = bodies.get(path);
     if (body === undefined) throw new Error(`no body for ${path}`);
     body.push(Buffer.from(path));

@@ -16,7 +16,7 @@ describe('splitTarget', () => {
     '/github.com/org/repo/snapshot.tar.gz',
     '/github.com/org/repo//snapshot.',
     '/github.com/org/repo/snapshot.tar.zst#x',
-  ])('takes the name in %s for an unknown endpoint', (path) => {
+  ])('finds an unknown endpoint in %s', (path) => {
     const repository = 'github.com/org/repo';
     expect(splitTarget(path)).toEqual({ endpoint: 'unknown', repository });
   });
@@ -40,7 +40,7 @@ describe('splitTarget', () => {
     '/github.com/org/repo/SNAPSHOT.tar.zst',
     '/github.com/org/repo/snapshot%2etar.zst',
     '/github.com/org/repo%2fsnapshot.tar.zst',
-  ])('leaves %j to the host app', (path) => {
+  ])('passes %j to the host app', (path) => {
     expect(splitTarget(path)).toBeUndefined();
   });
 });

@@ -28,12 +28,12 @@ let body: Readable;
 beforeEach(async () => {
   body = new Readable({ read() {} });
   source = new FakeService();
-  source.generate = () => ({ body });
+  source.build = () => ({ body });
   server = await serve(source);
   defer(() => server.close());
 });
 
-/** Reads the beginning of a generated body, lets it fail, and tells how the client sees that. */
+/** Reads the beginning of a built body, lets it fail, and tells how the client sees that. */
 async function failAfterBeginning(req: ReturnType<typeof request>): Promise<unknown> {
   body.push(Buffer.alloc(10));
   req.end();
@@ -92,7 +92,7 @@ test('A client of HTTP/1.0 sees a failed body as a reset, not as its end', async
 
 test('A client of HTTP/1.0 gets a whole body to its end', async () => {
   const bytes = seededBytes('1.0', 5000);
-  source.generate = () => ({ body: Readable.from([bytes]) });
+  source.build = () => ({ body: Readable.from([bytes]) });
   const socket = connect(server.port, '127.0.0.1');
   socket.write(`GET ${PATH} HTTP/1.0\r\n\r\n`);
   const parts: Buffer[] = [];

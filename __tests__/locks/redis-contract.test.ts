@@ -19,6 +19,7 @@ describe('RedisLocks contract', () => {
     timeout: 10 * 60_000,
     factory: () => ({
       locks: new RedisLocks({ url: server.url, responseTimeout: 9000 }),
+      another: () => new RedisLocks({ url: server.url, responseTimeout: 9000 }),
       cleanup: async () => expect(await server.keys()).toEqual([]),
     }),
   });

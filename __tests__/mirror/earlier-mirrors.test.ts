@@ -178,7 +178,7 @@ let service: SnapshotService;
 const served = new Map<string, Buffer>();
 
 /** Builds a new snapshot from the mirror. */
-async function generate(from: SnapshotService, path: string): Promise<Buffer> {
+async function build(from: SnapshotService, path: string): Promise<Buffer> {
   const id = defaultSnapshot({ host: HOST, path });
   await from.delete(id);
   return (await read(from, id)).bytes;
@@ -189,7 +189,7 @@ beforeAll(async () => {
   const paths = [UNDAMAGED, GONE, ...DAMAGES.map((_, i) => damagedPath(i))];
   for (const path of paths) await fresh.add(path);
   const earlier = fresh.start();
-  for (const path of paths) served.set(path, await generate(earlier, path));
+  for (const path of paths) served.set(path, await build(earlier, path));
   await earlier.close({ drain: true });
   for (const [i, [, damage]] of DAMAGES.entries()) {
     await damage(pathOf(damagedPath(i)), damagedPath(i));
@@ -204,7 +204,7 @@ function pathOf(path: string): string {
 }
 
 async function expectSameSnapshot(path: string): Promise<void> {
-  const bytes = await generate(service, path);
+  const bytes = await build(service, path);
   expect(bytes.equals(served.get(path) ?? Buffer.alloc(0))).toBe(true);
 }
 

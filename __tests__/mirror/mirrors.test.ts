@@ -41,7 +41,7 @@ function start(options: Partial<SnapshotOptions> = {}): SnapshotService {
 }
 
 /** Makes a new snapshot of what the mirror holds. */
-async function generate(service: SnapshotService, path = PATH): Promise<Buffer> {
+async function build(service: SnapshotService, path = PATH): Promise<Buffer> {
   const id = defaultSnapshot({ host: HOST, path });
   await service.delete(id);
   return (await read(service, id)).bytes;
@@ -59,7 +59,7 @@ async function onlyMirror(): Promise<string> {
 
 test('A start removes the clones of a dead process, and no mirror', async () => {
   const first = start();
-  await generate(first);
+  await build(first);
   await first.close({ drain: true });
   const mirror = await onlyMirror();
   const dead = temporaryName('clone').replace(`~${process.pid}~`, '~999999999~');
@@ -71,7 +71,7 @@ test('A start removes the clones of a dead process, and no mirror', async () => 
 test('Two processes that clone at once end up with one mirror', async () => {
   const [a, b] = [start(), start()];
   const gate = upstream.gate(PATH);
-  const answers = Promise.all([generate(a), generate(b)]);
+  const answers = Promise.all([build(a), build(b)]);
   await upstream.waitFor(() => upstream.uploadPacks(PATH) === 2);
   gate.release();
   const [one, two] = await answers;
@@ -83,7 +83,7 @@ test('Two processes that clone at once end up with one mirror', async () => {
 
 test('Repositories of similar names have mirrors of their own', async () => {
   const service = start();
-  await Promise.all(SIMILAR.map((path) => generate(service, path)));
+  await Promise.all(SIMILAR.map((path) => build(service, path)));
   expect(await mirrors()).toHaveLength(SIMILAR.length);
 });
 
@@ -102,7 +102,7 @@ test('The longest path that is allowed has a mirror', async () => {
   const host = { baseUrl: url, redirectTo: [upstream.url], allowPrivateAddresses: true };
   const hosts = { [HOST]: host };
   const service = start({ hosts });
-  expect((await generate(service, long)).length).toBeGreaterThan(0);
+  expect((await build(service, long)).length).toBeGreaterThan(0);
   expect(seen[0]).toContain(long);
   await onlyMirror();
 });
@@ -111,8 +111,8 @@ describe('A failed clone', () => {
   test('of one repository does not affect the others', async () => {
     upstream.fault(PATH, { kind: 'status', status: 403 });
     const service = start();
-    await expect(generate(service)).rejects.toMatchObject({ code: 'UPSTREAM_DENIED' });
-    expect((await generate(service, 'a/b-c')).length).toBeGreaterThan(0);
+    await expect(build(service)).rejects.toMatchObject({ code: 'UPSTREAM_DENIED' });
+    expect((await build(service, 'a/b-c')).length).toBeGreaterThan(0);
   });
 
   test('is remembered for the time of Retry-After, if that is longer', async () => {
@@ -127,7 +127,7 @@ describe('A failed clone', () => {
     const hosts = { [HOST]: { baseUrl: url, allowPrivateAddresses: true } };
     const service = start({ hosts, freshness: { negativeCacheTtl: 1000 } });
     for (const call of [1, 2]) {
-      const failure = await generate(service).catch((error: unknown) => error);
+      const failure = await build(service).catch((error: unknown) => error);
       expect(failure).toMatchObject({ code: 'UPSTREAM_UNREACHABLE' });
       expect(failure).toMatchObject({ retryAfter: call === 1 ? 90 : expect.any(Number) });
     }
@@ -138,7 +138,7 @@ describe('A failed clone', () => {
     upstream.fault(PATH, { kind: 'status', status: 500 });
     const service = start({ freshness: { negativeCacheTtl: 0 } });
     for (let call = 1; call <= 2; call++) {
-      await expect(generate(service)).rejects.toMatchObject({ code: 'UPSTREAM_UNREACHABLE' });
+      await expect(build(service)).rejects.toMatchObject({ code: 'UPSTREAM_UNREACHABLE' });
       expect(upstream.infoRefs(PATH)).toBe(call);
     }
   });

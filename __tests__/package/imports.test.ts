@@ -5,10 +5,10 @@ import { codeSpans, readPage, withoutCode } from '../docs/markdown.js';
 const LIB = join(process.cwd(), 'lib');
 
 /**
- * The folders and single files of `lib/`, from the top floor down. A file imports only from its own folder and
- * from floors below. The entry of a folder may stand above it.
+ * The folders and single files of `lib/`, from the top layer down. A file imports only from its own folder and
+ * from lower layers. The entry of a folder may stand above it.
  */
-const FLOORS = [
+const LAYERS = [
   'index.ts',
   'create-router.ts',
   'http/webhook',
@@ -46,6 +46,7 @@ const FLOORS = [
   'repository.ts',
   'read-http-answer.ts',
   'errors.ts',
+  'error-codes.ts',
   'repository-id.ts',
 ];
 
@@ -68,17 +69,17 @@ async function importsByFile(): Promise<Map<string, string[]>> {
   return new Map(imports);
 }
 
-function floorOf(path: string): number {
+function layerOf(path: string): number {
   const folder = dirname(path);
-  return FLOORS.indexOf(folder === '.' || FLOORS.includes(path) ? path : folder);
+  return LAYERS.indexOf(folder === '.' || LAYERS.includes(path) ? path : folder);
 }
 
-test('Each file of lib is on a floor, and imports only from its folder and from floors below', async () => {
+test('Each file of lib is in a layer, and imports only from its folder and from lower layers', async () => {
   const wrong: string[] = [];
   for (const [path, imports] of await importsByFile()) {
-    if (floorOf(path) === -1) wrong.push(`${path} is on no floor`);
+    if (layerOf(path) === -1) wrong.push(`${path} is in no layer`);
     for (const target of imports) {
-      if (floorOf(target) < floorOf(path)) wrong.push(`${path} imports ${target}`);
+      if (layerOf(target) < layerOf(path)) wrong.push(`${path} imports ${target}`);
     }
   }
   expect(wrong).toEqual([]);

@@ -146,7 +146,7 @@ export const error = new SnapshotError('NO_SUCH_CODE', 'message');
 export const bytesOf = async () => (await main()).bytes;
 // @ts-expect-error an extraction does not know the whole size
 extractSnapshot(Readable.from([]), '.', { onProgress: ({ totalBytes }) => totalBytes });
-// @ts-expect-error a generated snapshot has no size yet
+// @ts-expect-error a built snapshot has no size yet
 export const sizeOf = async () => (await snapshots.service.get({ kind: 'snapshot', repository: parseRepository('h/p') })).size;
 `;
 

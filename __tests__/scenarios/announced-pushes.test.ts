@@ -10,7 +10,7 @@ import { WatchedLocks } from '../support/watched-locks.js';
 const { directory, defer } = cleanup(afterEach);
 const SECOND = 1000;
 
-test('A push that is announced while an older check waits is noticed', async () => {
+test('A push that is announced while an older check is queued is served', async () => {
   const repository = await freshRepository({ directory, defer });
   await repository.add('org/other');
   const { host, path } = repository.id;
@@ -60,7 +60,7 @@ test('A push that is announced while an older check waits is noticed', async () 
   expect((await read(two, { ...repository.snapshot, depth: 1 })).commit).toBe(commit);
 });
 
-test('A stored repository that the service does not know yet is checked once in checkInterval, also while the upstream is down', async () => {
+test('A stored repository that the service does not know yet is checked once per checkInterval, also while the upstream is down', async () => {
   const repository = await freshRepository({ directory, defer });
   const store = new MemoryStore({ maxBytes: 1e9 });
   const freshness = { checkInterval: 0x7fff_ffff };

@@ -64,7 +64,7 @@ function decodeNatively(frame: Buffer): Buffer | undefined {
   return typeof decode === 'function' ? decode(frame) : undefined;
 }
 
-test('Every frame of a snapshot carries the checksum of its content: those of metadata, packs and files', async () => {
+test('Every frame of a snapshot carries the checksum of its content, for metadata, packs and files', async () => {
   expect(frames.map(({ isRaw }) => isRaw)).toEqual([false, true, true, false]);
   expect(frames.map(({ hasChecksum }) => hasChecksum)).toEqual([true, true, true, true]);
   for (const { start, end } of frames) decodeNatively(snapshot.subarray(start, end));

@@ -45,18 +45,18 @@ describe('A request for a bundle is answered with 204', () => {
     expect([status, parseBundle(body).header.at(-1)]).toEqual([200, `${tip} refs/heads/main`]);
   });
 
-  test('after a clone that the request starts', async () => {
+  test('after a clone that the request caused', async () => {
     expect((await bundle(await commitOf('HEAD'))).status).toBe(204);
     expect([infoRefs(), uploadPacks()]).toEqual([1, 1]);
   });
 
-  test('for a base that the mirror gets by this request', async () => {
+  test('for a base that this request brought into the mirror', async () => {
     await mirrored();
     expect((await bundle(await push(repository.bare))).status).toBe(204);
     expect(infoRefs()).toBe(2);
   });
 
-  test('but not by a check that was on its way before', async () => {
+  test('but not because of a check that began before the request', async () => {
     await mirrored();
     const base = await commitOf('HEAD');
     const first = bundle(base);
@@ -93,7 +93,7 @@ describe('A request for a bundle is answered with 404', () => {
     expect(await refused(UNKNOWN)).toEqual(unheard);
   });
 
-  test('when the base is unknown after a fetch, of which there is one in a checkInterval', async () => {
+  test('when the base is unknown after a fetch, which is made once per checkInterval', async () => {
     await start({ freshness: { maxAge: FOREVER, checkInterval: FOREVER } });
     await mirrored();
     fakeDate(repository.defer, FOREVER);
@@ -118,7 +118,7 @@ describe('A request for a bundle is answered with 404', () => {
     }
   });
 
-  test('when HEAD went back to an ancestor of the base', async () => {
+  test('when HEAD was moved back to an ancestor of the base', async () => {
     const base = await commitOf('main');
     await git(repository.bare, 'branch', 'before', 'main');
     await mirrored();
@@ -161,7 +161,7 @@ test('A bundle is answered with 503 when the fetch for it exceeds a limit', asyn
 });
 
 test.each(['', 'main', 'F'.repeat(40), 'f'.repeat(39), 'f'.repeat(64)])(
-  'A bundle since %p is answered with 400, and the upstream is not asked',
+  'A bundle since %p is answered with 400, and the upstream is not checked',
   async (base) => {
     expect(await refused(base)).toEqual([400, 'INVALID_REQUEST']);
     expect(infoRefs()).toBe(0);

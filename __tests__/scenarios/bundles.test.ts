@@ -75,7 +75,7 @@ describe('A bundle', () => {
     expect(deltas.every(({ typeNumber }) => typeNumber === 6)).toBe(true);
   });
 
-  test('of a merge holds the commits of the other branch as well', async () => {
+  test('of a merge also holds the commits of the merged branch', async () => {
     await buildSmall(repository.bare);
     const base = await commitOf('HEAD');
     const other = await push(repository.bare, {
@@ -100,7 +100,7 @@ describe('A bundle', () => {
     await checked(base, 'refs/heads/next/trunk');
   });
 
-  test('since a commit that is not in the history of HEAD holds all that HEAD has beyond it', async () => {
+  test('since a commit that is not in the history of HEAD holds all other commits of HEAD', async () => {
     await buildSmall(repository.bare);
     await push(repository.bare, {
       branch: 'other',
@@ -111,7 +111,7 @@ describe('A bundle', () => {
     await checked(await commitOf('other'), 'refs/heads/main');
   });
 
-  test('can be since a commit that only a request by its id has fetched', async () => {
+  test('can start from a commit that was fetched by its id', async () => {
     await buildSmall(repository.bare);
     await git(repository.bare, 'config', 'uploadpack.allowAnySHA1InWant', 'true');
     const commit = await push(repository.bare, { branch: 'other', parents: ['main~1'] });
@@ -171,8 +171,8 @@ describe('A stored bundle', () => {
     expect(repository.upstream.infoRefs(repository.path)).toBe(1);
   });
 
-  test('is served for two hours, with all conditions of requests, and then built anew', async () => {
-    const generations = counter(app.router.service, 'build started', repository.id);
+  test('is served for two hours, with all conditions of requests, and then built again', async () => {
+    const builds = counter(app.router.service, 'build started', repository.id);
     const now = Date.now();
     const clock = jest.spyOn(Date, 'now').mockReturnValue(now);
     const made = await bundle(base);
@@ -182,21 +182,21 @@ describe('A stored bundle', () => {
     clock.mockReturnValue(now + 2 * HOUR - 1);
     const before = await bundle(base, match);
     expect([before.status, before.body.equals(made.body)]).toEqual([200, true]);
-    expect(generations()).toBe(1);
+    expect(builds()).toBe(1);
 
     clock.mockReturnValue(now + 2 * HOUR);
     expect((await ask(bundleUrl(base), { method: 'HEAD' })).status).toBe(404);
     expect((await bundle(base, match)).status).toBe(412);
-    expect(generations()).toBe(1);
+    expect(builds()).toBe(1);
     const again = await bundle(base);
     expect([again.status, again.headers.get('etag')]).toEqual([200, etag]);
     expect(again.body).toEqual(made.body);
-    expect(generations()).toBe(2);
+    expect(builds()).toBe(2);
     expect((await bundle(base, match)).status).toBe(200);
-    expect(generations()).toBe(2);
+    expect(builds()).toBe(2);
   });
 
-  test('is built anew when HEAD moves, but not for clients that go on reading it', async () => {
+  test('is built again when HEAD moves, but still served to clients that read it in parts', async () => {
     const made = await bundle(base);
     const tip = await push(repository.bare);
     await noticed();
@@ -209,12 +209,12 @@ describe('A stored bundle', () => {
   });
 
   test('is built once for all concurrent requests', async () => {
-    const generations = counter(app.router.service, 'build started', repository.id);
+    const builds = counter(app.router.service, 'build started', repository.id);
     const replies = await Promise.all(Array.from({ length: 20 }, () => bundle(base)));
     expect(
       new Set(replies.map(({ status, body }) => `${status} ${body.toString('hex')}`)).size,
     ).toBe(1);
     expect(replies[0]?.status).toBe(200);
-    expect(generations()).toBe(1);
+    expect(builds()).toBe(1);
   });
 });

@@ -6,10 +6,10 @@ import { rmSync } from 'node:fs';
 import { MemoryStore, type SnapshotService } from '../../lib/index.js';
 import { startedThreads } from '../pack/started-threads.js';
 import { fakeDate, setDate } from '../support/fake-date.js';
-import { counter, next, read, renewed } from '../support/fresh-repository.js';
-import { listenOnce } from '../support/happenings.js';
+import { counter, next, read, rebuilt } from '../support/fresh-repository.js';
 import { HeldLocks } from '../support/held-locks.js';
 import { ownRepository } from '../support/own-repository.js';
+import { listenOnce } from '../support/service-events.js';
 import { buildSmall, push } from '../support/small-repositories.js';
 
 const STRICT = { staleWhileRevalidate: 0, maxAge: 0, checkInterval: 0 } as const;
@@ -71,8 +71,31 @@ describe('Checks that requests wait for', () => {
   });
 });
 
+describe('A conditional request, to which no stale answer may be given,', () => {
+  const start = async () => {
+    const { router, snapshotUrl } = await repository.startApp({ freshness: STRICT });
+    await primed(router.service);
+    const etag = (await router.service.statStored(repository.snapshot))?.etag ?? '';
+    return async () => {
+      const headers = { 'if-none-match': etag };
+      const response = await fetch(snapshotUrl(repository.path), { headers });
+      await response.arrayBuffer();
+      return response;
+    };
+  };
+
+  test('causes one check, also if a snapshot has to be built', async () => {
+    const get = await start();
+    expect([(await get()).status, asked()]).toEqual([304, 1]);
+    const commit = await push(repository.bare);
+    const response = await get();
+    expect(response.headers.get('x-cachew-snapshot-commit')).toBe(commit);
+    expect(asked()).toBe(2);
+  });
+});
+
 describe('An upstream that fails', () => {
-  test('is not asked again by each request', async () => {
+  test('is not checked again by each request', async () => {
     const freshness = { staleWhileRevalidate: 0, maxAge: 2 * HOUR, checkInterval: HOUR } as const;
     const service = await primed(await repository.startService({ freshness }));
     repository.upstream.fault(repository.path, { kind: 'status', status: 500 });
@@ -105,7 +128,7 @@ describe('An upstream that fails', () => {
 });
 
 describe('Checks in the background', () => {
-  test('are made once in a checkInterval', async () => {
+  test('are made once per checkInterval', async () => {
     const freshness = { maxAge: 0, checkInterval: NEVER };
     const service = await primed(await repository.startService({ freshness }));
     await push(repository.bare);
@@ -158,9 +181,9 @@ describe('A new commit that a check has found', () => {
     await failed;
     put.mockRestore();
     if (isDown) repository.upstream.fault(repository.path, { kind: 'status', status: 503 });
-    const isRenewed = renewed(service, repository.snapshot);
+    const isRebuilt = rebuilt(service, repository.snapshot);
     await read(service, repository.snapshot);
-    await isRenewed;
+    await isRebuilt;
     expect((await read(service, repository.snapshot)).commit).toBe(commit);
     if (!isDown) expect(asked()).toBe(1);
   });
@@ -169,7 +192,7 @@ describe('A new commit that a check has found', () => {
 describe('Services that share a store, but no mirror,', () => {
   const freshness = { maxAge: NEVER };
 
-  test('do not replace a newer snapshot of another service by an older one of their own', async () => {
+  test('do not replace a newer snapshot of another service by an older one', async () => {
     const store = new MemoryStore({ maxBytes: 1e7 });
     const a = await repository.startService({ store, freshness });
     await read(a, repository.snapshot);
@@ -178,11 +201,11 @@ describe('Services that share a store, but no mirror,', () => {
     const latest = await push(repository.bare);
     const b = await repository.startService({ store, freshness });
     await b.refresh(repository.id);
-    const generations = counter(a, 'build done');
+    const builds = counter(a, 'build done');
     const questions = counter(a, 'fetch done');
     expect((await read(a, repository.snapshot)).commit).toBe(latest);
     await a.close({ drain: true });
-    expect([generations(), questions()]).toEqual([0, 0]);
+    expect([builds(), questions()]).toEqual([0, 0]);
     expect((await b.statStored(repository.snapshot))?.commit).toBe(latest);
   });
 

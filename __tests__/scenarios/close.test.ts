@@ -5,7 +5,6 @@ import { MemoryLocks, MemoryStore, type SnapshotService } from '../../lib/index.
 import type { LockRegistry } from '../../lib/locks/index.js';
 import { damagePack } from '../support/damage-pack.js';
 import { next } from '../support/fresh-repository.js';
-import { happened, happenings } from '../support/happenings.js';
 import { type HostApp, leftovers } from '../support/host-app.js';
 import { ownRepository } from '../support/own-repository.js';
 import { expectProblem } from '../support/problem.js';
@@ -13,6 +12,7 @@ import { openFiles, threadCount } from '../support/process-resources.js';
 import { seededBytes } from '../support/random.js';
 import { RepositoryBuilder } from '../support/repository-builder.js';
 import { execute } from '../support/run.js';
+import { eventsOf, nextEvent } from '../support/service-events.js';
 
 const MIB = 1 << 20;
 
@@ -41,7 +41,7 @@ function request(url = app.snapshotUrl(repository.path)): Promise<IncomingMessag
  */
 async function requestHalfCloned(): Promise<{ refused: Promise<unknown> }> {
   repository.upstream.gate(repository.path, 2 * MIB);
-  const progresses = happenings(app.router.service, 'jobProgress');
+  const progresses = eventsOf(app.router.service, 'jobProgress');
   const refused = expectProblem(app.snapshotUrl(repository.path), 'CLOSED');
   for await (const { progress } of progresses) {
     if (progress.kind === 'pack') break;
@@ -55,7 +55,7 @@ async function expectNothingLeft(): Promise<void> {
 }
 
 describe('Closing', () => {
-  test('with `drain` lets a snapshot be completed for its clients and stored for the next start', async () => {
+  test('with `drain` lets clients get a whole snapshot, which is stored for the next start', async () => {
     const gate = repository.upstream.gate(repository.path, 1000);
     const clients = [request(), request()];
     await gate.reached;
@@ -82,10 +82,10 @@ describe('Closing', () => {
     expect(await threadCount()).toBeLessThanOrEqual(threads);
   });
 
-  test('ends a generation, and the connections of its clients break', async () => {
+  test('ends a build, and the connections of its clients break', async () => {
     const threads = await threadCount();
     // The first frame goes out before the first event of the worker is worked off.
-    const started = happened(app.router.service, 'build started');
+    const started = nextEvent(app.router.service, 'build started');
     const client = request();
     await started;
     await app.router.close();
@@ -101,7 +101,7 @@ describe('Closing', () => {
     await app.router.close();
   });
 
-  test('at once ends the builds that an earlier closing with `drain` waits for', async () => {
+  test('without `drain` ends the builds that an earlier close with `drain` waits for', async () => {
     const { refused } = await requestHalfCloned();
     const waiting = app.router.close({ drain: true });
     await Promise.all([app.router.close(), waiting]);
@@ -135,7 +135,7 @@ describe('Closing', () => {
   });
 });
 
-describe('A client that comes after a generation, but before its lock is released,', () => {
+describe('A client that comes after a build, but before its lock is released,', () => {
   async function expectServed(service: SnapshotService, locks: SlowLocks, bytes: Buffer) {
     await locks.releasing;
     const missed = next(service, 'miss');
@@ -152,7 +152,7 @@ describe('A client that comes after a generation, but before its lock is release
     await expectServed(service, locks, await read(service));
   });
 
-  test('gets a snapshot even if the generation failed', async () => {
+  test('gets a snapshot even if the build failed', async () => {
     const bytes = await buffer(await request());
     await app.router.service.delete(repository.snapshot);
     await app.close();
@@ -192,7 +192,7 @@ class SlowLocks implements LockRegistry {
   };
 }
 
-test('The process lives until the service is closed, whatever the close waits for', async () => {
+test('The process stays alive until the service is closed', async () => {
   const library = new URL('../../lib/index.js', import.meta.url).href;
   const script = `
     import { createSnapshotService, MemoryStore } from ${JSON.stringify(library)};

@@ -32,7 +32,7 @@ async function pushedAway(staleWhileRevalidate: number) {
 }
 
 describe.each(STALE_FOR)('With staleWhileRevalidate %d, a commit that was pushed away', (stale) => {
-  test('is served for six hours, then not any more', async () => {
+  test('is served for six hours, and then no longer', async () => {
     const { service, id } = await pushedAway(stale);
     await service.refresh(repository.id);
     fakeDate(defer, RETENTION - 60_000);
@@ -44,7 +44,7 @@ describe.each(STALE_FOR)('With staleWhileRevalidate %d, a commit that was pushed
     await expect(read(service, id)).rejects.toMatchObject({ code: 'REF_NOT_FOUND' });
   });
 
-  test('is served on while the upstream is down', async () => {
+  test('is still served while the upstream is down', async () => {
     const { service, id } = await pushedAway(stale);
     repository.upstream.fault(repository.path, { kind: 'status', status: 503 });
     fakeDate(defer, RETENTION);
@@ -55,7 +55,7 @@ describe.each(STALE_FOR)('With staleWhileRevalidate %d, a commit that was pushed
     }
   });
 
-  test('is served on if the upstream still gives it by its id', async () => {
+  test('is still served if the upstream gives it by its id', async () => {
     const { service, id } = await pushedAway(stale);
     await git(repository.bare, 'config', 'uploadpack.allowAnySHA1InWant', 'true');
     await service.refresh(repository.id);

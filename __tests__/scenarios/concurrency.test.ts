@@ -9,12 +9,12 @@ import { join } from 'node:path';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { MemoryStore } from '../../lib/index.js';
 import { counter } from '../support/fresh-repository.js';
-import { happened } from '../support/happenings.js';
 import { holdWrites } from '../support/held-writes.js';
 import { HOST, type HostApp, leftovers, startHostApp } from '../support/host-app.js';
 import { ownRepository } from '../support/own-repository.js';
 import { seededBytes } from '../support/random.js';
 import { RepositoryBuilder } from '../support/repository-builder.js';
+import { nextEvent } from '../support/service-events.js';
 
 const CLIENTS = 50;
 const OTHER = 'org/other';
@@ -36,10 +36,10 @@ beforeEach(async () => {
   app = await repository.sharedApp();
 });
 
-test('Concurrent cold requests share one clone and one generation, while a hit elsewhere is answered', async () => {
+test('Concurrent cold requests share one clone and one build, while a hit elsewhere is answered', async () => {
   const { upstream, path } = repository;
   await stored(OTHER);
-  const generations = counter(app.router.service, 'build started');
+  const builds = counter(app.router.service, 'build started');
   const gate = upstream.gate(path, 1000);
   const clients = Array.from({ length: CLIENTS }, () => request(path).then(digest));
   await gate.reached;
@@ -50,12 +50,12 @@ test('Concurrent cold requests share one clone and one generation, while a hit e
   const digests = await Promise.all(clients);
   expect(new Set(digests).size).toBe(1);
   expect(await digest(await request(path))).toBe(digests[0]);
-  expect(generations()).toBe(1);
+  expect(builds()).toBe(1);
   expect(upstream.infoRefs(path)).toBe(1);
   expect(upstream.uploadPacks(path)).toBe(1);
 });
 
-test('Clients that leave do not disturb the others, even if the first one leaves', async () => {
+test('A client that leaves does not disturb the others, even if it was the first', async () => {
   const { upstream, path } = repository;
   const gate = upstream.gate(path, 1000);
   const leader = get(app.snapshotUrl(path));
@@ -75,7 +75,7 @@ test('Clients that leave do not disturb the others, even if the first one leaves
 test('A snapshot whose clients have all left is completed and stored', async () => {
   const { upstream, path } = repository;
   const gate = upstream.gate(path, 1000);
-  const finished = happened(app.router.service, 'build done');
+  const finished = nextEvent(app.router.service, 'build done');
   const only = get(app.snapshotUrl(path));
   only.on('error', () => {});
   await gate.reached;
@@ -86,7 +86,7 @@ test('A snapshot whose clients have all left is completed and stored', async () 
   expect(upstream.uploadPacks(path)).toBe(1);
 });
 
-test('A client that reads slowly slows no other client', async () => {
+test('A client that reads slowly delays no other client', async () => {
   const slow = await request(LARGE);
   slow.pause(); // receives no more than its socket buffers hold
   const whole = await digest(await request(LARGE));
@@ -116,21 +116,21 @@ test('A store that is slow to commit delays no client', async () => {
   const second = await request(OTHER, behind);
   expect(second.headers['content-length']).toBeUndefined();
   expect(await digest(second)).toBe(first);
-  const generations = upstream.uploadPacks(OTHER);
+  const builds = upstream.uploadPacks(OTHER);
   open();
   const head = await fetch(behind.snapshotUrl(OTHER), { method: 'HEAD' });
   expect(head.status).toBe(200);
-  expect(upstream.uploadPacks(OTHER)).toBe(generations);
+  expect(upstream.uploadPacks(OTHER)).toBe(builds);
 });
 
-test('As many clones as allowed run at once, and the others wait for their turn', async () => {
+test('clonesPerHost clones run at once, and the others are queued', async () => {
   const { upstream, path } = repository;
   const limited = await repository.startApp({ concurrency: { clonesPerHost: 1 } });
   const unlimited = await repository.startApp();
   const gate = upstream.gate(path, 1000);
   const first = request(path, limited).then(digest);
   await gate.reached;
-  const missed = happened(limited.router.service, 'miss');
+  const missed = nextEvent(limited.router.service, 'miss');
   const second = request(OTHER, limited).then(digest);
   await missed;
   // A later request for a stored snapshot is served meanwhile.
@@ -141,7 +141,7 @@ test('As many clones as allowed run at once, and the others wait for their turn'
   expect(upstream.uploadPacks(OTHER)).toBe(2);
 });
 
-test('A snapshot is built from a mirror that is ready while all places for clones are taken', async () => {
+test('A snapshot is built from a ready mirror while all slots for clones are taken', async () => {
   const { upstream, path } = repository;
   const limited = await repository.startApp({ concurrency: { clonesPerHost: 1 } });
   const { service } = limited.router;

@@ -21,20 +21,20 @@ const PATH = 'org/repo';
 /** Several MiB, each of which is an event of the clone, and many chunks for the store. */
 const NOISE_BYTES = 4 << 20;
 const WRITES = NOISE_BYTES / (256 << 10);
-/** Milliseconds for which nothing is outdated, so that only clones ask the upstream. */
+/** Milliseconds for which nothing is stale, so that only clones send requests to the upstream. */
 const FOREVER = 0x7fff_ffff;
 
 let upstream: Upstream;
 let dataDir: string;
 
-type Phase = 'clone' | 'generation' | 'store' | 'over';
+type Phase = 'clone' | 'build' | 'store' | 'over';
 
 interface Kill {
   /** Requests a snapshot that is not stored, and kills the app at one moment of the work. */
   readonly run: (app: AppProcess, ask: () => void) => Promise<void>;
   /** The store takes copies rather than files. */
   readonly copying?: boolean;
-  /** What the process is doing at that moment, if that is certain. */
+  /** The work of the process at that moment, if that is certain. */
   readonly phase?: Phase;
   /** Whether it certainly leaves something unfinished. */
   readonly leaves?: boolean;
@@ -77,7 +77,7 @@ async function request(app: AppProcess, name: number): Promise<string> {
   return response.status === 200 ? hash.digest('hex') : `status ${response.status}`;
 }
 
-/** Resolves when nothing unfinished is left: clients have their bytes before a generation has tidied up. */
+/** Resolves when nothing unfinished is left: clients have their bytes before a build has tidied up. */
 async function tidied(): Promise<void> {
   const watcher = watch(join(dataDir, 'spool'));
   try {
@@ -97,7 +97,7 @@ function phaseAfter(event: string | undefined): Phase {
       return 'clone';
     case 'clone done':
     case 'build started':
-      return 'generation';
+      return 'build';
     case 'build done':
     case 'storing':
     case 'written':
@@ -180,7 +180,7 @@ function chooseKills(random: SeededRandom): Kill[] {
       return atEvent({ at: 'jobProgress', nth }, { phase: 'clone', leaves: true });
     }),
     ...repeat(few, () => afterPack(turns())),
-    atEvent({ at: 'build started' }, { phase: 'generation' }),
+    atEvent({ at: 'build started' }, { phase: 'build' }),
     ...repeat(few, () => atEvent({ at: 'build started', turns: turns() }, {})),
     ...repeat(many, () => atEvent({ at: 'build done', turns: turns() }, {})),
     atEvent({ at: 'storing' }, { phase: 'store', leaves: true }),

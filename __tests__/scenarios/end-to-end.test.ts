@@ -127,7 +127,7 @@ test('The mirror is a bare repository that git accepts and clones', async () => 
   expect(await git(target, 'rev-parse', 'HEAD')).toBe(await git(bare, 'rev-parse', 'HEAD'));
 });
 
-test('Two generations from one mirror have the same bytes and the same ETag', async () => {
+test('Two builds from one mirror have the same bytes and the same ETag', async () => {
   const url = app.snapshotUrl(repository.path);
   const [first, second] = [await download(url), await download(url)];
   // Without this, it might be stored after it was deleted.

@@ -4,7 +4,7 @@
 import { chmod, readdir, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FleetClient, type WantedOfServer } from '../support/fleet-client.js';
-import { renewed } from '../support/fresh-repository.js';
+import { rebuilt } from '../support/fresh-repository.js';
 import { HOST, type HostApp } from '../support/host-app.js';
 import { objectId } from '../support/object-id.js';
 import { ownRepository } from '../support/own-repository.js';
@@ -54,7 +54,7 @@ test('A repository that has no mirror is cloned', async () => {
   expect(requests()).toEqual([1, 1]);
 });
 
-test('A ref of an empty repository does not exist, and is fetched when it does', async () => {
+test('A ref of an empty repository is missing, and is fetched when it exists', async () => {
   await buildEmpty(bare);
   const refs = { 'refs/heads/trunk': '' };
   expect(await ensure({ refs })).toMatchObject({ refs, fetched: true });
@@ -62,7 +62,7 @@ test('A ref of an empty repository does not exist, and is fetched when it does',
   expect(await ensure({ refs })).toMatchObject({ refs: { 'refs/heads/trunk': commit } });
 });
 
-test('A name that no ref can have is a ref that does not exist, and nobody is asked for it', async () => {
+test('A name that no ref can have counts as a missing ref, without a check of the upstream', async () => {
   await buildSmall(bare);
   const names = ['main', '', 'head', 'refs/', 'refs/heads/a..b', '../x'];
   const refs = new Map(names.map((name) => [name, '']));
@@ -92,7 +92,7 @@ describe('With a mirror,', () => {
     ],
     ['commits', async () => ({ commits: [first, await tip('main~1'), first] })],
   ])(
-    'a request for what it has fetches nothing, whatever the upstream has by now: %s',
+    'a request for refs and commits that it has fetches nothing, even if the upstream has newer ones: %s',
     async (_, wanted) => {
       const asked = await wanted();
       await push(bare);
@@ -108,7 +108,7 @@ describe('With a mirror,', () => {
     ['a ref that is not there', () => ({ refs: { 'refs/heads/new': '' } }), 2],
     ['a commit', (pushed) => ({ commits: [first, pushed] }), 2],
     ['one of many', (pushed) => ({ refs: { 'refs/heads/main': '' }, commits: [pushed] }), 2],
-  ])('a request for what it lacks fetches once: %s', async (_, wanted, packs) => {
+  ])('a request for a ref or commit that it lacks fetches once: %s', async (_, wanted, packs) => {
     const pushed = await push(bare);
     await git(bare, 'branch', 'new', pushed);
     const answer = await ensure(wanted(pushed));
@@ -117,7 +117,7 @@ describe('With a mirror,', () => {
     expect(requests()).toEqual([2, packs]);
   });
 
-  test('what is nowhere is asked for each time, and by its id only once in a while', async () => {
+  test('each request for a missing ref or commit checks the upstream, but the commit is searched by its id only once in a while', async () => {
     const wanted = { refs: { 'refs/heads/x': '' }, commits: [first, UNKNOWN] };
     for (const asked of [3, 4]) {
       expect(await ensure(wanted)).toEqual({
@@ -129,7 +129,7 @@ describe('With a mirror,', () => {
     }
   });
 
-  test('a name that no ref can have changes nothing for those beside it', async () => {
+  test('a name that no ref can have changes nothing for other names of the request', async () => {
     const refs = new Map([
       ['refs/heads/main', ''],
       ['main', ''],
@@ -157,7 +157,7 @@ describe('With a mirror,', () => {
     expect(await ensure({ refs })).toMatchObject({ refs: { ...refs, [name]: first } });
   });
 
-  test('requests for refs that mirrors do not hold share their checks, whatever the names, and are refused when those are too many', async () => {
+  test('requests for refs that mirrors do not hold share their checks, and too many such refs are refused', async () => {
     // Mirrors are looked into for one request at a time, in their order.
     const own = await repository.startApp({ concurrency: { fetchesPerHost: 1 } });
     const ask = (...names: string[]) => {
@@ -180,18 +180,18 @@ describe('With a mirror,', () => {
     expect(upstream.requests.length - before).toBe(2);
   });
 
-  test('a ref at another commit than the wanted one is answered as it is', async () => {
+  test('a ref at another commit than the wanted one is answered with its own commit', async () => {
     const refs = { 'refs/heads/main': UNKNOWN };
     const answer = { refs: { 'refs/heads/main': first }, missingCommits: [], fetched: true };
     expect(await ensure({ refs })).toEqual(answer);
   });
 
-  test('a tag, a tree or a blob is there as a commit is, as for `git cat-file -e`', async () => {
+  test('a tag, a tree or a blob is found like a commit, as by `git cat-file -e`', async () => {
     const commits = await Promise.all(['v1.0.0', 'main^{tree}', 'main:README.md'].map(tip));
     expect(await ensure({ commits })).toMatchObject({ missingCommits: [], fetched: false });
   });
 
-  test('ids may be abbreviated or in upper case, and come back as they were given', async () => {
+  test('ids may be abbreviated or in upper case, and are returned as they were sent', async () => {
     const refs = { 'refs/heads/main': first.slice(0, 7).toUpperCase() };
     const commits = [first.slice(0, 4), first.toUpperCase(), ''];
     expect(await ensure({ refs, commits })).toEqual({
@@ -202,7 +202,7 @@ describe('With a mirror,', () => {
     expect(await ensure({ commits: ['FFFFFFF'] })).toMatchObject({ missingCommits: ['FFFFFFF'] });
   });
 
-  test('an abbreviated id that several objects have is missing, as to git', async () => {
+  test('an ambiguous abbreviation counts as missing, as in git', async () => {
     // Two blobs whose ids begin alike: there are some among a few hundred.
     const byStart = new Map<string, string>();
     let alike: [string, string] | undefined;
@@ -239,7 +239,7 @@ describe('With a mirror,', () => {
       expect(upstream.uploadPacks(path)).toBe(2);
     });
 
-    test('its ref is found by its name, and its commit is there afterwards', async () => {
+    test('its ref is found by its name, and the mirror then has its commit', async () => {
       const refs = { [PULL]: '', 'refs/pull/2/head': '', 'refs/heads/main': '' };
       const answer = { [PULL]: pull, 'refs/pull/2/head': '', 'refs/heads/main': first };
       expect(await ensure({ refs })).toEqual({ refs: answer, missingCommits: [], fetched: true });
@@ -258,7 +258,7 @@ describe('With a mirror,', () => {
       expect(upstream.requests.length - before).toBe(1);
     });
 
-    test('an upstream that gives nobody commits by id has it missing', async () => {
+    test('its commit is missing if the upstream gives no commits by id', async () => {
       await git(bare, 'config', 'uploadpack.allowReachableSHA1InWant', 'false');
       const refs = { [PULL]: '' };
       expect(await ensure({ refs, commits: [pull] })).toEqual({
@@ -282,7 +282,7 @@ describe('With a mirror,', () => {
     expect(asked).toBeLessThanOrEqual(3); // one, and one for all requests that came meanwhile
   });
 
-  test('a mirror that turns out to be damaged is made anew from the stored snapshot', async () => {
+  test('a mirror that turns out to be damaged is made again from the stored snapshot', async () => {
     expect((await fetch(app.snapshotUrl(path), { method: 'HEAD' })).status).toBe(200);
     const packs = join(repository.mirrorIn(app.dataDir), 'objects/pack');
     const idx = (await readdir(packs)).filter((name) => name.endsWith('.idx'));
@@ -296,18 +296,18 @@ describe('With a mirror,', () => {
     expect(requests()).toEqual([2, 1]);
   });
 
-  test('a request is answered with 502 when something is missing and the upstream fails', async () => {
+  test('a request is answered with 502 if the mirror lacks a ref or commit, and the upstream fails', async () => {
     upstream.fault(path, { kind: 'status', status: 503 });
     const failing = ensure({ refs: { 'refs/heads/main': UNKNOWN } });
     await expect(failing).rejects.toMatchObject({ status: 502, code: 'UPSTREAM_UNREACHABLE' });
   });
 
   test('a fetch is followed by a new snapshot, without a request for it', async () => {
-    const isRenewed = renewed(app.router.service, repository.snapshot);
+    const isRebuilt = rebuilt(app.router.service, repository.snapshot);
     const pushed = await push(bare);
     await ensure({ commits: [pushed] });
-    await isRenewed;
-    // HEAD describes the stored snapshot and starts no renewal.
+    await isRebuilt;
+    // HEAD describes the stored snapshot and starts no refresh.
     const { headers } = await fetch(app.snapshotUrl(path), { method: 'HEAD' });
     expect(headers.get('x-cachew-snapshot-commit')).toBe(pushed);
   });
@@ -334,21 +334,24 @@ test.each<[string, string]>([
   ['a commit by a name', '{"commits": ["main"]}'],
   ['1,001 commits', JSON.stringify({ commits: Array.from({ length: 1001 }, () => UNKNOWN) })],
   ['over 256 KiB', JSON.stringify({ commits: [UNKNOWN] }).padEnd(256 * 1024 + 1)],
-])('A body is answered with 400, and the upstream is not asked: %s', async (_, body) => {
-  const response = await fetch(url(), { method: 'POST', body });
-  expect(response.status).toBe(400);
-  expect(await response.json()).toMatchObject({ code: 'INVALID_REQUEST' });
-  expect(requests()).toEqual([0, 0]);
-});
+])(
+  'A malformed body is answered with 400, and the upstream is not checked: %s',
+  async (_, body) => {
+    const response = await fetch(url(), { method: 'POST', body });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ code: 'INVALID_REQUEST' });
+    expect(requests()).toEqual([0, 0]);
+  },
+);
 
-test('Empty parts are left out of the answer', async () => {
+test('The answer leaves out empty parts', async () => {
   await buildSmall(bare);
   const body = JSON.stringify({ commits: [await tip()] });
   const response = await fetch(url(), { method: 'POST', body });
   expect(await response.json()).toEqual({ fetched: true });
 });
 
-/** The mirror does not depend on the request that it was cloned for. */
+/** The mirror does not depend on the request that caused its clone. */
 test.each([
   'snapshot.tar.zst',
   'snapshot.tar.zst?ref=v1.0.0',

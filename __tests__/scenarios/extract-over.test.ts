@@ -39,7 +39,7 @@ async function expectExtractedOver(): Promise<void> {
 const loose = (branch: string) => stat(join(checkout, '.git/refs/heads', branch));
 
 describe('A snapshot that is extracted over an older checkout moves HEAD', () => {
-  test('when the older one has pulled since', async () => {
+  test('if the older checkout has pulled since', async () => {
     await restore();
     await push(repository.bare, { files: { pulled: '1\n' } });
     await git(checkout, 'pull', '--quiet', '--ff-only');
@@ -48,7 +48,7 @@ describe('A snapshot that is extracted over an older checkout moves HEAD', () =>
     await expectExtractedOver();
   });
 
-  test('when a commit of its own was made in the older one', async () => {
+  test('if the older checkout has a commit of its own', async () => {
     await restore();
     await writeFile(join(checkout, 'README.md'), 'mine\n');
     const identity = ['-c', 'user.name=me', '-c', 'user.email=me@example.org'];
@@ -57,7 +57,7 @@ describe('A snapshot that is extracted over an older checkout moves HEAD', () =>
     await expectExtractedOver();
   });
 
-  test('when the branch has a slash in its name', async () => {
+  test('if the branch has a slash in its name', async () => {
     const branch = 'release/1.0/x';
     await restore(async (bare) => {
       await git('.', 'init', '--quiet', '--bare', `--initial-branch=${branch}`, bare);
@@ -70,7 +70,7 @@ describe('A snapshot that is extracted over an older checkout moves HEAD', () =>
   });
 });
 
-test('As in a clone of git, only the branch that is checked out is a file of its own', async () => {
+test('As in a clone of git, only the checked-out branch is a loose ref', async () => {
   await restore();
   expect((await loose('main')).isFile()).toBe(true);
   expect(await readdir(join(checkout, '.git/refs/heads'))).toEqual(['main']);
@@ -79,7 +79,7 @@ test('As in a clone of git, only the branch that is checked out is a file of its
   expect(packed).not.toContain(' refs/heads/main\n');
 });
 
-test('No file of a snapshot is newer than its commit, so that tar has nothing to warn of', async () => {
+test('No file of a snapshot is newer than its commit, so tar prints no warning', async () => {
   await restore();
   const committedAt = Number(await git(checkout, 'log', '-1', '--format=%ct'));
   const list = 'curl -sSf "$1" | zstd -dc | tar -tv --full-time --utc';

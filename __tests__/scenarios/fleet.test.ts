@@ -154,7 +154,7 @@ describe.each(CASES)(
       const head = () => git(bare, 'rev-parse', 'HEAD');
       const before = await head();
 
-      // The first one has it as it is generated, the others in ranges.
+      // The first one has it as it is built, the others in ranges.
       expect(await client.restore(name, join(at, 'first'))).toMatchObject({ status: 200 });
       const restored = await client.restore(name, join(at, 'before'));
       expect(restored).toMatchObject({ status: 206, commit: before, bundleUrl: undefined });

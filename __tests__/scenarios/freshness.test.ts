@@ -15,7 +15,7 @@ import {
   next,
   type ReadArtifact,
   read,
-  renewed,
+  rebuilt,
   untilStored,
 } from '../support/fresh-repository.js';
 import { ownRepository } from '../support/own-repository.js';
@@ -88,32 +88,35 @@ describe('After', () => {
     });
   });
 
-  test.each(PUSHES)('%s, each service serves what it promises', async (_what, change) => {
-    await Promise.all([swr, strict, withoutMirror].map((each) => each.refresh(shared.id)));
-    const old = await read(strict, defaultSnapshot(shared.id));
-    await change(shared.bare);
-    const refs = await refsOfUpstream(shared);
-    const checked = next(swr, 'fetch done');
-    expect((await read(swr, defaultSnapshot(shared.id))).commit).toBe(old.commit);
-    const [fresh, other] = await Promise.all(
-      [strict, withoutMirror].map((s) => read(s, defaultSnapshot(shared.id))),
-    );
-    for (const each of [fresh, other]) {
-      expect(each?.etag).not.toBe(old.etag);
-      expect(each && (await refsOf(each))).toBe(refs);
-    }
-    await checked;
-    await untilStored(swr, defaultSnapshot(shared.id), async () => {
-      const [status] = await swr.listRepositories();
-      return status?.isCurrent === true;
-    });
-    const later = await read(swr, defaultSnapshot(shared.id));
-    expect(later.source).toBe('store');
-    expect(await refsOf(later)).toBe(refs);
-  });
+  test.each(PUSHES)(
+    '%s, each service serves the refs that its policy promises',
+    async (_what, change) => {
+      await Promise.all([swr, strict, withoutMirror].map((each) => each.refresh(shared.id)));
+      const old = await read(strict, defaultSnapshot(shared.id));
+      await change(shared.bare);
+      const refs = await refsOfUpstream(shared);
+      const checked = next(swr, 'fetch done');
+      expect((await read(swr, defaultSnapshot(shared.id))).commit).toBe(old.commit);
+      const [fresh, other] = await Promise.all(
+        [strict, withoutMirror].map((s) => read(s, defaultSnapshot(shared.id))),
+      );
+      for (const each of [fresh, other]) {
+        expect(each?.etag).not.toBe(old.etag);
+        expect(each && (await refsOf(each))).toBe(refs);
+      }
+      await checked;
+      await untilStored(swr, defaultSnapshot(shared.id), async () => {
+        const [status] = await swr.listRepositories();
+        return status?.isCurrent === true;
+      });
+      const later = await read(swr, defaultSnapshot(shared.id));
+      expect(later.source).toBe('store');
+      expect(await refsOf(later)).toBe(refs);
+    },
+  );
 });
 
-test('A deleted default branch is noticed without a mirror', async () => {
+test('A deleted default branch is found without a mirror', async () => {
   await push(repository.bare, { branch: 'other', files: { 'other.txt': 'other\n' } });
   const service = await withoutMirrors();
   const evicted = next(service, 'mirrorEvicted', repository.id);
@@ -125,7 +128,7 @@ test('A deleted default branch is noticed without a mirror', async () => {
 });
 
 test.each([NEVER, 0])(
-  'Within maxAge, staleWhileRevalidate %d does not ask the upstream, also after a restart',
+  'Within maxAge, staleWhileRevalidate %d does not check the upstream, also after a restart',
   async (staleWhileRevalidate) => {
     const options = {
       freshness: { staleWhileRevalidate, maxAge: NEVER },
@@ -167,10 +170,10 @@ describe('When clients come back after a pause, the first one', () => {
 
   test('gets the old snapshot within staleWhileRevalidate', async () => {
     const { service, old } = await pause(23 * HOUR);
-    const isRenewed = renewed(service, repository.snapshot);
+    const isRebuilt = rebuilt(service, repository.snapshot);
     const commit = await push(repository.bare);
     expect((await read(service, repository.snapshot)).commit).toBe(old.commit);
-    await isRenewed;
+    await isRebuilt;
     expect((await read(service, repository.snapshot)).commit).toBe(commit);
   });
 
@@ -185,14 +188,14 @@ describe('When clients come back after a pause, the first one', () => {
     expect(repository.upstream.infoRefs(repository.path)).toBe(questions + 1);
   });
 
-  test('gets a new snapshot after that if refs have moved', async () => {
+  test('gets a new snapshot after that, if refs have moved', async () => {
     const { service } = await pause(25 * HOUR);
     const commit = await push(repository.bare);
     expect(await service.statStored(repository.snapshot, { revalidate: true })).toBeUndefined();
     expect((await read(service, repository.snapshot)).commit).toBe(commit);
   });
 
-  test('also gets one, without a check, if the last check has found that they moved', async () => {
+  test('also gets a new snapshot, without a check, if the last check has found that refs moved', async () => {
     const MINUTE = 60_000;
     const service = await repository.startService({
       freshness: { maxAge: HOUR, staleWhileRevalidate: MINUTE, minRebuildInterval: HOUR },
@@ -225,7 +228,7 @@ describe('A check of an unchanged repository', () => {
 
   async function expectUnchanged(service: SnapshotService, old: ReadArtifact): Promise<void> {
     const before = asked().length;
-    const generations = counter(service, 'build started', repository.id);
+    const builds = counter(service, 'build started', repository.id);
     const clones = counter(service, 'clone started', repository.id);
     for (let i = 1; i <= 3; i++) {
       expect(await read(service, repository.snapshot)).toEqual({ ...old, source: 'store' });
@@ -235,7 +238,7 @@ describe('A check of an unchanged repository', () => {
         Array.from({ length: 2 * i }, () => 'info-refs'),
       );
     }
-    expect([generations(), clones()]).toEqual([0, 0]);
+    expect([builds(), clones()]).toEqual([0, 0]);
   }
 
   test('is one request for info/refs', async () => {
@@ -274,7 +277,7 @@ async function makeEmpty(): Promise<void> {
   await buildEmpty(repository.bare);
 }
 
-test('The first commit of a repository is noticed', async () => {
+test('The first commit of a repository is served', async () => {
   await makeEmpty();
   const service = await strictly();
   expect((await read(service, repository.snapshot)).commit).toBeUndefined();
@@ -322,15 +325,15 @@ describe('A clock that is set back', () => {
     await read(service, repository.snapshot);
     await refreshed;
     setDate(defer, -HOUR);
-    const isRenewed = renewed(service, repository.snapshot);
+    const isRebuilt = rebuilt(service, repository.snapshot);
     const commit = await push(repository.bare);
     await read(service, repository.snapshot);
-    await isRenewed;
+    await isRebuilt;
     expect((await read(service, repository.snapshot)).commit).toBe(commit);
   });
 });
 
-test('maxAge counts from when the upstream was asked, not from when the snapshot was stored', async () => {
+test('maxAge counts from the check of the upstream, not from the time when the snapshot was stored', async () => {
   const maxAge = 60_000;
   const service = await repository.startService({ freshness: { staleWhileRevalidate: 0, maxAge } });
   const gate = repository.upstream.gate(repository.path);

@@ -33,14 +33,14 @@ test('With `redirectGit`, git clones and pulls through the app', async () => {
   expect(await git(target, 'config', 'remote.origin.url')).toBe(url());
 });
 
-test('With `redirectGit`, what may not be seen is refused', async () => {
+test('With `redirectGit`, a repository that a client may not read is refused', async () => {
   const settings = await insteadOf(true, () => false);
   const { code, stderr } = await execute('git', [...settings, 'ls-remote', url()]);
   expect(code).not.toBe(0);
   expect(stderr).toContain('403');
 });
 
-test('With `redirectGit`, authorize can let git pass and ask everybody else for credentials', async () => {
+test('With `redirectGit`, authorize can admit git, and demand credentials from all other clients', async () => {
   const settings = await insteadOf(
     true,
     (_req, _repository, { artifact }) =>
@@ -51,7 +51,7 @@ test('With `redirectGit`, authorize can let git pass and ask everybody else for 
   expect(await git(target, 'rev-parse', 'HEAD')).toBe(await repository.head());
 });
 
-test('Without it, git is left to the host app', async () => {
+test('Without `redirectGit`, requests of git go to the host app', async () => {
   const { stderr } = await execute('git', [...(await insteadOf(false)), 'ls-remote', url()]);
   expect(stderr).toContain('not found');
 });

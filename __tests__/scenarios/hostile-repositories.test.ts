@@ -14,7 +14,6 @@ import { damagePack } from '../support/damage-pack.js';
 import { makeDelta } from '../support/delta.js';
 import type { AdvertisedRefs } from '../support/faults.js';
 import { fsck } from '../support/fsck.js';
-import { listen } from '../support/happenings.js';
 import { HOST, type HostApp } from '../support/host-app.js';
 import { makePack, type PackEntry } from '../support/hostile-pack.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
@@ -26,6 +25,7 @@ import { seededBytes } from '../support/random.js';
 import { readPack } from '../support/read-pack.js';
 import { RepositoryBuilder } from '../support/repository-builder.js';
 import { execute, git } from '../support/run.js';
+import { listen } from '../support/service-events.js';
 
 const repository = ownRepository();
 const { directory, defer } = repository;
@@ -121,7 +121,7 @@ describe('A repository with refs that are odd but harmless', () => {
   });
 });
 
-test('A repository whose pack has an object twice is served, though git clone wants each once', async () => {
+test('A repository whose pack has each object twice is served', async () => {
   const objects = new ObjectList();
   const sent = objects.pack(objects.soundCommit());
   const entries = readPack(sent.pack).map(({ offset, length }): PackEntry => {
@@ -232,7 +232,7 @@ describe('A bomb', () => {
     expect(await git(snapshot, 'status', '--porcelain')).toBe('');
   });
 
-  test('of files in deep directories is only large', async () => {
+  test('of files in deep directories is served, as it is only large', async () => {
     const objects = new ObjectList();
     const blob = objects.blob();
     const files = Array.from({ length: 8000 }, (_, i): [string, string, string] => {
@@ -256,7 +256,7 @@ describe('A bomb', () => {
   });
 });
 
-test('A repository with 100,000 refs keeps no other request waiting', async () => {
+test('A repository with 100,000 refs delays no other request', async () => {
   const objects = new ObjectList();
   const head = objects.soundCommit();
   const refs: Record<string, string> = {};
@@ -310,7 +310,7 @@ test('A list of 200,000 refs takes little memory, also when one of them moves', 
 });
 
 describe('A mirror that was damaged on disk', () => {
-  test('breaks the first connection, is cloned anew, and disturbs no other repository', async () => {
+  test('breaks the first connection, is cloned again, and disturbs no other repository', async () => {
     const { path, id, bare } = repository;
     const builder = await RepositoryBuilder.create(bare);
     builder.commit({ files: { 'noise.bin': seededBytes('noise', 4 << 20) } });

@@ -8,7 +8,6 @@ import type { SnapshotErrorCode } from '../../lib/index.js';
 import { cloneWithGit, extract } from '../support/clone.js';
 import { expectSameCheckout } from '../support/compare.js';
 import { type HandMadeEntry, packOfTree } from '../support/hand-made-tree.js';
-import { listen } from '../support/happenings.js';
 import type { HostApp } from '../support/host-app.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
 import { ObjectList } from '../support/object-list.js';
@@ -16,6 +15,7 @@ import { ownRepository } from '../support/own-repository.js';
 import { expectProblem, expectServed } from '../support/problem.js';
 import { seededBytes } from '../support/random.js';
 import { execute } from '../support/run.js';
+import { listen } from '../support/service-events.js';
 
 const repository = ownRepository();
 const { directory } = repository;
@@ -222,25 +222,25 @@ describe('A tree whose .gitattributes would take minutes to match', () => {
   const lines = Array.from({ length: 1000 }, (_, i) => `*${'a'.repeat(120)}[b]*${i}* text\n`);
   const names = Array.from({ length: 2000 }, (_, i) => `${i}-${'a'.repeat(240)}`);
 
-  test('is refused before anything is sent, and not tried again before it has changed', async () => {
+  test('is refused before anything is sent, and not built again before it has changed', async () => {
     serve(packOfTree([['100644', '.gitattributes', lines.join('')], ...names.map((n) => file(n))]));
     const { router, snapshotUrl } = await repository.startApp({
       limits: { maxAttributeSteps: 50_000_000 },
       freshness: { maxAge: 0, checkInterval: 0, negativeCacheTtl: 3_600_000 },
     });
-    let generations = 0;
-    listen(router.service, 'build started', () => generations++);
+    let builds = 0;
+    listen(router.service, 'build started', () => builds++);
     for (let request = 0; request < 3; request++) {
       await expectProblem(snapshotUrl(repository.path), 'LIMIT_EXCEEDED');
     }
-    expect(generations).toBe(1);
+    expect(builds).toBe(1);
     repository.upstream.heal(repository.path);
     serve(packOfTree([file('a')]));
     await expectServed(snapshotUrl(repository.path));
   });
 });
 
-test('Trees, whatever they are like, leave nothing unfinished behind', async () => {
+test('Hostile trees leave nothing unfinished behind', async () => {
   await app.router.close({ drain: true });
   await expectNothingLeft(app.dataDir, repository.upstream);
 });

@@ -32,7 +32,7 @@ test.each([
   },
 );
 
-test('A ref is served whose name no file can have, and a longer one than that is refused', async () => {
+test('A ref with a name of 255 bytes is served, and a longer name is refused', async () => {
   const repository = await freshRepository({ directory, defer });
   const head = await repository.head();
   const longest = 'n'.repeat(255);

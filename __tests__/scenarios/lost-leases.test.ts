@@ -20,11 +20,11 @@ import {
   readAtOnce,
 } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
-import { type Happening, listenOnce } from '../support/happenings.js';
 import { Hold } from '../support/hold.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
 import { SeededRandom, seededBytes } from '../support/random.js';
 import { git } from '../support/run.js';
+import { type EventName, listenOnce } from '../support/service-events.js';
 import { push } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { WatchedLocks } from '../support/watched-locks.js';
@@ -76,7 +76,7 @@ describe('A lease that is lost', () => {
     await service.close({ drain: true });
   });
 
-  test('lets another replica do the same work meanwhile, and both serve the same', async () => {
+  test('lets another replica do the same work meanwhile, and both serve the same snapshot', async () => {
     const [one, two] = [await start(), await start()];
     const gate = repository.upstream.gate(repository.path);
     const first = read(one, repository.snapshot);
@@ -93,7 +93,7 @@ describe('A lease that is lost', () => {
   });
 
   test.each(['plain', 'before a plain one'])(
-    'while a store that is %s is written to does not let an older snapshot replace a newer one',
+    'during a write to a store that is %s does not let an older snapshot replace a newer one',
     async (which) => {
       const plain = new PlainStore({ maxBytes: 1e9 });
       const make = async () => {
@@ -143,9 +143,9 @@ const MOMENTS = [
   'clone done',
   'build started',
   'build done',
-] as const satisfies readonly (Happening | 'at once')[];
+] as const satisfies readonly (EventName | 'at once')[];
 
-test('200 clients get what they ask for while every second lease is lost', async () => {
+test('200 clients get their snapshots while every second lease is lost', async () => {
   const random = new SeededRandom(seedOf('lost leases'));
   const paths = Array.from({ length: rounds(10, 40) }, (_, i) => `org/repo-${i}`);
   for (const [i, path] of paths.entries()) {

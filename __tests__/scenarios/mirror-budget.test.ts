@@ -96,7 +96,7 @@ test('A mirror in use is evicted only after its use', async () => {
   expect(await kept()).toEqual([]);
 });
 
-test('With a budget of 0, each generation still has its mirror', async () => {
+test('With a budget of 0, each build still has its mirror', async () => {
   const service = await start({ budgets: { maxMirrorBytes: 0 } });
   const all = NAMES.flatMap((name) =>
     [1, 2, 3].map((depth) => read(service, { ...defaultSnapshot(id(name)), depth })),

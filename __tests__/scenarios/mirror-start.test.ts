@@ -37,7 +37,7 @@ beforeEach(async () => {
 
 const start = () => repository.startService({ dataDir, freshness: { negativeCacheTtl: 0 } });
 
-test('A mirror that cannot be read at the moment is left as it is, and others are served', async () => {
+test('A mirror that cannot be read for the moment is left as it is, and others are served', async () => {
   const other = { ...id, path: 'org/other' };
   await buildSmall(join(repository.root, 'org/other.git'));
   const revision = revisionPath(mirror, 1);

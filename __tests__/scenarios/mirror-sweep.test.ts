@@ -120,7 +120,7 @@ test('Files that are being read stay until they have been read', async () => {
   expect(await packs()).toBe(1);
 });
 
-test('A start writes the refs for git that a crash kept from being written', async () => {
+test('A start writes the refs for git that a crash prevented', async () => {
   const shown = () =>
     Promise.all(['HEAD', 'packed-refs'].map((name) => readFile(join(mirror, name))));
   const current = await shown();
@@ -132,7 +132,7 @@ test('A start writes the refs for git that a crash kept from being written', asy
   expect(await shown()).toEqual(current);
 });
 
-test('A start removes the unfinished fetches of dead processes, and none of living ones', async () => {
+test('A start removes the unfinished fetches of dead processes, but not of living ones', async () => {
   const living = temporaryName('incoming');
   const dead = temporaryName('incoming').replace(`~${process.pid}~`, '~999999999~');
   for (const name of [living, dead]) {
@@ -144,7 +144,7 @@ test('A start removes the unfinished fetches of dead processes, and none of livi
   expect(left).toEqual([living]);
 });
 
-test('Files that a crash left do not keep a mirror from being used', async () => {
+test('A mirror can be used despite files that a crash left', async () => {
   await leaveOrphans();
   const service = await start({ staleWhileRevalidate: 0, maxAge: 0 });
   const broken = counter(service, 'mirrorCorrupted');

@@ -10,12 +10,12 @@ import { readRevision } from '../../lib/mirror/disk/revision-file.js';
 import { rounds, seedOf } from '../support/effort.js';
 import { read } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
-import { listen } from '../support/happenings.js';
 import { expectNothingLeft, mirrorNames } from '../support/nothing-left.js';
 import { ownRepository } from '../support/own-repository.js';
 import { SeededRandom } from '../support/random.js';
 import { pushAtRandom } from '../support/random-push.js';
 import { git } from '../support/run.js';
+import { listen } from '../support/service-events.js';
 import { buildSmall, push } from '../support/small-repositories.js';
 
 const STRICT = { staleWhileRevalidate: 0, maxAge: 0, checkInterval: 0 } as const;
@@ -32,7 +32,7 @@ beforeAll(async () => {
   ({ dataDir } = app);
   a = app.router.service;
   b = (await repository.startSharedApp({ freshness: STRICT, dataDir })).router.service;
-  // A generation is retried when the other service removes its packs.
+  // A build is retried when the other service removes its packs.
   for (const service of [a, b]) {
     listen(service, 'fetch failed', ({ error }) => failures.push(error));
     listen(service, 'repack failed', ({ error }) => failures.push(error));
@@ -68,7 +68,7 @@ describe('Two services on one directory', () => {
     expect(revision?.packs.length).toBeLessThanOrEqual(20);
   });
 
-  test('that prune and generate at once disturb no request', async () => {
+  test('that prune and build at once disturb no request', async () => {
     const random = new SeededRandom(seedOf('two services'));
     await push(repository.bare, { branch: 'other' });
     for (let i = 0; i < ROUNDS; i++) {
@@ -101,7 +101,7 @@ describe('Two services on one directory', () => {
     await expectMirrored();
   });
 
-  test('both go on when one evicts the mirror that the other fetches into', async () => {
+  test('both go on when one purges the mirror that the other fetches into', async () => {
     await b.ready();
     const commit = await push(repository.bare);
     const gate = repository.upstream.gate(repository.path, 20);
@@ -113,7 +113,7 @@ describe('Two services on one directory', () => {
     await expectMirrored();
   });
 
-  test('leave complete mirrors, and nothing beside them', async () => {
+  test('leave complete mirrors, and no other files', async () => {
     await Promise.all([a, b].map((service) => service.close({ drain: true })));
     expect(failures).toEqual([]);
     await expectNothingLeft(dataDir, repository.upstream);

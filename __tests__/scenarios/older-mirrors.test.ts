@@ -8,7 +8,7 @@ import type { ArtifactId } from '../../lib/artifact/id.js';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { artifactKey } from '../../lib/artifact/key.js';
 import { MemoryStore, type SnapshotOptions, type SnapshotService } from '../../lib/index.js';
-import { counter, next, read, renewed } from '../support/fresh-repository.js';
+import { counter, next, read, rebuilt } from '../support/fresh-repository.js';
 import { HOST } from '../support/host-app.js';
 import { ownRepository } from '../support/own-repository.js';
 import { buildSmall, push } from '../support/small-repositories.js';
@@ -77,9 +77,9 @@ async function untilRenewed(service: SnapshotService): Promise<void> {
   const failed = next(service, 'fetch failed', repository.id);
   await service.notifyPush(repository.url);
   await failed;
-  const isRenewed = renewed(service, defaultSnapshot(OTHER));
+  const isRebuilt = rebuilt(service, defaultSnapshot(OTHER));
   await service.notifyPush(`${repository.upstream.url}/${OTHER.path}`);
-  await isRenewed;
+  await isRebuilt;
 }
 
 /** Has a service serve something several times, and expects it to be what is stored. */
@@ -88,7 +88,7 @@ async function expectServedOn(
   id: ArtifactId,
   stored: { commit: string | undefined; etag: string },
 ): Promise<void> {
-  const generations = counter(service, 'build started', repository.id);
+  const builds = counter(service, 'build started', repository.id);
   const deleted = counter(service, 'evicted', repository.id);
   for (let i = 0; i < 2; i++) {
     const { source, commit, etag } = await read(service, id);
@@ -96,7 +96,7 @@ async function expectServedOn(
     expect(await service.statStored(id, { revalidate: true })).toMatchObject(stored);
   }
   await untilRenewed(service);
-  expect([generations(), deleted()]).toEqual([0, 0]);
+  expect([builds(), deleted()]).toEqual([0, 0]);
 }
 
 describe.each(STALE_FOR)('With the upstream down and staleWhileRevalidate %d,', (stale) => {
@@ -109,7 +109,7 @@ describe.each(STALE_FOR)('With the upstream down and staleWhileRevalidate %d,', 
   test.each([
     ['that was started anew', true],
     ['that goes on', false],
-  ])('a service %s serves what another one stored of later', async (_, isRestarted) => {
+  ])('a service %s serves the newer artifacts that another one stored', async (_, isRestarted) => {
     const { behind, ahead, restart, store } = scene;
     await read(behind, repository.snapshot);
     const pushed = await push(repository.bare);
@@ -143,7 +143,7 @@ describe.each(STALE_FOR)('With the upstream down and staleWhileRevalidate %d,', 
     await expectServedOn(await restart(), id, { etag, commit });
   });
 
-  test('two services on one store do not replace each other’s snapshots in turn', async () => {
+  test('two services on one store do not keep replacing each other’s snapshots', async () => {
     const { behind, ahead, restart } = scene;
     await read(behind, repository.snapshot);
     await push(repository.bare);
@@ -160,7 +160,7 @@ describe.each(STALE_FOR)('With the upstream down and staleWhileRevalidate %d,', 
     expect(await ahead.statStored(repository.snapshot)).toMatchObject({ etag, commit });
   });
 
-  test('a bundle that leads to later is served on', async () => {
+  test('a bundle that leads to a newer commit is still served', async () => {
     const { behind, ahead, restart } = scene;
     const { commit: base = '' } = await read(behind, repository.snapshot);
     await push(repository.bare, { message: 'between' });
@@ -171,14 +171,14 @@ describe.each(STALE_FOR)('With the upstream down and staleWhileRevalidate %d,', 
     const { etag } = await read(ahead, id);
     down();
     const service = await restart();
-    const generations = counter(service, 'build started', repository.id);
+    const builds = counter(service, 'build started', repository.id);
     for (let i = 0; i < 2; i++) {
       expect(await read(service, id)).toMatchObject({ source: 'store', etag });
     }
-    expect(generations()).toBe(0);
+    expect(builds()).toBe(0);
   });
 
-  test('what is not stored is still made of the mirror', async () => {
+  test('an artifact that is not stored is still built from the mirror', async () => {
     const { behind } = scene;
     const { commit } = await read(behind, repository.snapshot);
     down();
@@ -186,7 +186,7 @@ describe.each(STALE_FOR)('With the upstream down and staleWhileRevalidate %d,', 
     expect(made).toMatchObject({ source: 'build', commit });
   });
 
-  test('and up again, a service with an older mirror goes on from what the upstream has', async () => {
+  test('and then up again, a service with an older mirror fetches from the upstream', async () => {
     const { behind, ahead, restart } = scene;
     await read(behind, repository.snapshot);
     await push(repository.bare);

@@ -11,7 +11,7 @@ import {
   type FreshRepository,
   freshRepository,
   read,
-  renewed,
+  rebuilt,
 } from '../support/fresh-repository.js';
 import { HOST } from '../support/host-app.js';
 import { push } from '../support/small-repositories.js';
@@ -55,12 +55,12 @@ async function startWithHanging(
   return service;
 }
 
-/** Pushes to the host that does not hang, and expects the renewal of its snapshot. */
+/** Pushes to the host that does not hang, and expects a new snapshot of it. */
 async function expectRenewed(service: SnapshotService): Promise<void> {
   const commit = await push(repository.bare);
-  const isRenewed = renewed(service, repository.snapshot);
+  const isRebuilt = rebuilt(service, repository.snapshot);
   await read(service, repository.snapshot);
-  await isRenewed;
+  await isRebuilt;
   expect((await read(service, repository.snapshot)).commit).toBe(commit);
 }
 
@@ -71,7 +71,7 @@ const startedAt = (service: 'info-refs' | 'upload-pack', path: string) =>
 
 describe('A host that hangs', () => {
   test.each(['hang-info-refs', 'hang-upload-pack'] as const)(
-    'with %s keeps no other host from being checked in the background',
+    'with %s delays no background check of another host',
     async (kind) => {
       const service = await startWithHanging(kind, { freshness: AT_ONCE });
       const hanging = kind === 'hang-info-refs' ? 'info-refs' : 'upload-pack';
@@ -81,7 +81,7 @@ describe('A host that hangs', () => {
     },
   );
 
-  test('keeps no client of another host waiting', async () => {
+  test('delays no client of another host', async () => {
     const options = { freshness: { ...AT_ONCE, staleWhileRevalidate: 0 } } as const;
     const hanging = OTHERS.slice(0, 2);
     const service = await startWithHanging('hang-info-refs', options, hanging);
@@ -93,7 +93,7 @@ describe('A host that hangs', () => {
     await waiting;
   });
 
-  test('keeps no repository of another host from being cloned', async () => {
+  test('delays no clone from another host', async () => {
     const service = start({});
     repository.upstream.fault(FIRST.path, { kind: 'hang-upload-pack' });
     const waiting = Promise.allSettled([read(service, defaultSnapshot(FIRST))]);
@@ -103,8 +103,8 @@ describe('A host that hangs', () => {
     await waiting;
   });
 
-  test('keeps no snapshot of another host from being renewed', async () => {
-    // Without mirrors, a renewal clones first.
+  test('delays no refresh of a snapshot of another host', async () => {
+    // Without mirrors, a refresh clones first.
     const options = { freshness: AT_ONCE, budgets: { maxMirrorBytes: 0 } };
     const service = await startWithHanging('hang-upload-pack', options, [FIRST]);
     await read(service, defaultSnapshot(FIRST));
@@ -113,7 +113,7 @@ describe('A host that hangs', () => {
   });
 });
 
-test('A renewal that a client waits for does not wait for renewals of other hosts', async () => {
+test('A build that a client waits for does not wait for background builds of other hosts', async () => {
   const store = new MemoryStore({ maxBytes: 1e7 });
   const locks = new MemoryLocks();
   const service = start({

@@ -5,13 +5,13 @@ import { MemoryStore, type SnapshotService } from '../../lib/index.js';
 import type { LockRegistry } from '../../lib/locks/index.js';
 import { door } from '../support/door.js';
 import { fakeDate } from '../support/fake-date.js';
-import { counter, read, readAtOnce, renewed } from '../support/fresh-repository.js';
+import { counter, read, readAtOnce, rebuilt } from '../support/fresh-repository.js';
 import { ownRepository } from '../support/own-repository.js';
 import { git } from '../support/run.js';
 import { buildSmall, push } from '../support/small-repositories.js';
 
 /*
- * Services that generate the same snapshot at the same time, because one has lost its lock without noticing.
+ * Services that build the same snapshot at the same time, because one has lost its lock without noticing.
  * Without the conditions of the store, the slowest one would replace newer snapshots.
  */
 
@@ -93,7 +93,7 @@ test('An older snapshot that is ready later does not replace a newer one where a
   expect(failed()).toEqual([0, 0, 0, 0]);
 });
 
-test('A newer snapshot is made once more when an older one was stored before it', async () => {
+test('A newer snapshot is built once more if an older one was stored before it', async () => {
   const failed = failures();
   const older = holdNextWrite();
   await readAtOnce(other, repository.snapshot);
@@ -104,12 +104,12 @@ test('A newer snapshot is made once more when an older one was stored before it'
   await newer.reached;
   older.release();
   expect((await other.statStored(repository.snapshot))?.commit).not.toBe(commit);
-  const generations = counter(slow, 'build done', repository.id);
+  const builds = counter(slow, 'build done', repository.id);
   newer.release();
   const stored = await refreshing;
   expect(stored.commit).toBe(commit);
   expect(await other.statStored(repository.snapshot)).toEqual(stored);
-  expect(generations()).toBe(1);
+  expect(builds()).toBe(1);
   expect(failed()).toEqual([0, 0, 0, 0]);
 });
 
@@ -120,9 +120,9 @@ test('A snapshot that was deleted with its branch is stored again when the branc
   await git(repository.bare, 'branch', '-D', 'topic');
   await slow.refresh(repository.id);
   const commit = await push(repository.bare, { branch: 'topic', parents: ['refs/heads/main'] });
-  const isRenewed = renewed(slow, id);
+  const isRebuilt = rebuilt(slow, id);
   expect((await read(slow, id)).source).toBe('store');
-  await isRenewed;
+  await isRebuilt;
   expect((await slow.statStored(id))?.commit).toBe(commit);
 });
 

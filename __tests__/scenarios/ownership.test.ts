@@ -83,7 +83,7 @@ describe('A service with two routers', () => {
   });
 });
 
-test('A router over a service takes no options of services, and refuses what is no service', () => {
+test('A router for an existing service takes no options of services, and refuses an object that is no service', () => {
   const service = repository.start();
   const { dataDir } = repository;
   const wrong: [options: object, named: string][] = [
@@ -99,7 +99,7 @@ test('A router over a service takes no options of services, and refuses what is 
 });
 
 describe('Closing a service', () => {
-  test('leaves open the store and the locks that the app has made', async () => {
+  test('leaves open the store and the locks that the app made', async () => {
     const store = new MemoryStore({ maxBytes: 1e6 });
     const locks: LockRegistry = Object.assign(new MemoryLocks(), { close: async () => {} });
     const closes = [jest.spyOn(store, 'close'), jest.spyOn(locks, 'close')];
@@ -116,12 +116,19 @@ describe('Closing a service', () => {
     });
   });
 
-  test('closes the store that it has made', async () => {
+  test('closes the store that it made', async () => {
     const close = jest.spyOn(FileSystemStore.prototype, 'close');
     defer(() => close.mockRestore());
     await repository.start().close();
     expect(close).toHaveBeenCalledTimes(1);
   });
+});
+
+test('Closing a TieredStore leaves open the stores that the app has made', async () => {
+  const parts = { local: inMemory(), shared: inMemory() };
+  const closes = Object.values(parts).map((store) => jest.spyOn(store, 'close'));
+  await new TieredStore(parts).close();
+  for (const close of closes) expect(close).not.toHaveBeenCalled();
 });
 
 test.each<[string, () => MemoryStore | FileSystemStore | TieredStore]>([

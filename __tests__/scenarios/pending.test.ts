@@ -27,7 +27,7 @@ test('Many requests at once make Node print no warning', async () => {
   expect([code, stderr]).toEqual([0, '']);
 });
 
-test('Beyond maxPendingBuilds, misses are refused, and hits and requests for running builds are answered', async () => {
+test('Beyond maxPendingBuilds, misses are refused, but hits and requests for running builds are answered', async () => {
   const repository = await freshRepository({ directory, defer }, buildSmall, 'stored');
   const { upstream } = repository;
   for (const name of ['running', 'refused']) await repository.add(name);
@@ -54,7 +54,7 @@ test('Beyond maxPendingBuilds, misses are refused, and hits and requests for run
   expect((await fetch(app.snapshotUrl('refused'))).status).toBe(200);
 });
 
-test('Beyond maxPendingBuilds, ensure-refs and bundles are refused, but not of a repository that is looked at already.', async () => {
+test('Beyond maxPendingBuilds, ensure-refs and bundles are refused, except of a repository that is already being queried', async () => {
   const repository = await freshRepository({ directory, defer }, buildSmall, 'running');
   const { upstream } = repository;
   await repository.add('refused');
@@ -94,7 +94,7 @@ describe('Of queries of one repository', () => {
     return { service, gate, ask };
   }
 
-  test('a limited number may wait, and those of other repositories are answered', async () => {
+  test('a limited number may wait, while queries of other repositories are answered', async () => {
     const { gate, ask } = await start();
     const waiting = Array.from({ length: 256 }, () => ask('running'));
     await gate.reached;
@@ -108,7 +108,7 @@ describe('Of queries of one repository', () => {
     expect((await ask('running')).fetched).toBe(false);
   });
 
-  test('those whose clients have left count no more', async () => {
+  test('those whose clients have left no longer count', async () => {
     const { service, gate, ask } = await start();
     const staying = ask('running');
     await gate.reached;

@@ -43,7 +43,7 @@ test('Under the permission model, snapshots are made, stored, served and restore
     return run(process.execPath, [...program, dataDir, upstreamUrl, repository.path, target]);
   };
   expect(await serve('a')).toBe('200 made\n200 made\n200 stored\n[]\n');
-  // The use of what was not used for long is noted.
+  // If an object was not used for long, the store notes its use.
   const snapshots = join(dataDir, 'snapshots');
   for (const name of await readdir(snapshots)) await utimes(join(snapshots, name), 1, 1);
   expect(await serve('b')).toBe('200 stored\n200 stored\n200 stored\n[]\n');

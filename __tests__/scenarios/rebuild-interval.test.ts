@@ -11,7 +11,7 @@ import {
   freshRepository,
   next,
   read,
-  renewed,
+  rebuilt,
 } from '../support/fresh-repository.js';
 import { git } from '../support/run.js';
 import { push } from '../support/small-repositories.js';
@@ -57,16 +57,16 @@ async function untilRenewed(service: SnapshotService): Promise<void> {
   await read(service, defaultSnapshot(other));
   await push(bare, { message: 'other' });
   clock.tick(5 * MINUTE);
-  const isRenewed = renewed(service, defaultSnapshot(other));
+  const isRebuilt = rebuilt(service, defaultSnapshot(other));
   await read(service, defaultSnapshot(other));
-  await isRenewed;
+  await isRebuilt;
 }
 
-test('15 pushes to side branches in four minutes rewrite a snapshot once, after five', async () => {
+test('15 pushes to side branches within four minutes cause one new snapshot, after five', async () => {
   const service = start();
   const first = await read(service, repository.snapshot);
   const started = Date.now();
-  const generations = counter(service, 'build started', repository.id);
+  const builds = counter(service, 'build started', repository.id);
   let pushed = '';
   for (let i = 0; i < 15; i++) {
     pushed = await push(repository.bare, { branch: 'side', message: `side ${i}` });
@@ -79,17 +79,17 @@ test('15 pushes to side branches in four minutes rewrite a snapshot once, after 
     expect(await service.ensureRefs(repository.id, wanted)).toMatchObject({ fetched: false });
     expect(repository.upstream.requests.length).toBe(asked);
   }
-  expect(generations()).toBe(0);
-  const isRenewed = renewed(service, repository.snapshot);
+  expect(builds()).toBe(0);
+  const isRebuilt = rebuilt(service, repository.snapshot);
   clock.tick(started + 5 * MINUTE - Date.now());
-  await isRenewed;
-  expect(generations()).toBe(1);
+  await isRebuilt;
+  expect(builds()).toBe(1);
   const refs = new Map([['refs/heads/side', pushed]]);
   await service.ensureRefs(repository.id, { refs, commits: [] });
   expect((await read(service, repository.snapshot)).etag).not.toBe(first.etag);
 });
 
-test('Until then clients are told of a bundle that brings the rest', async () => {
+test('Until then, a header names the bundle with the newer commits', async () => {
   const freshness = { checkInterval: 0, minRebuildInterval: 5 * MINUTE };
   const app = await repository.startApp({ freshness });
   const get = async (path: string) => {
@@ -110,7 +110,7 @@ test('Until then clients are told of a bundle that brings the rest', async () =>
   expect(app.router.service.headCommit(repository.id)).toBe(commit);
 });
 
-test('A refresh by hand builds at once', async () => {
+test('service.refresh builds at once', async () => {
   const service = start();
   await read(service, repository.snapshot);
   const commit = await push(repository.bare);
@@ -118,7 +118,7 @@ test('A refresh by hand builds at once', async () => {
   expect((await read(service, repository.snapshot)).commit).toBe(commit);
 });
 
-test('Without stale answers each request gets what was pushed before it', async () => {
+test('With staleWhileRevalidate 0, each request gets every push that came before it', async () => {
   const service = start({ freshness: { staleWhileRevalidate: 0, maxAge: 0 } });
   for (let i = 0; i < 3; i++) {
     const commit = await push(repository.bare, { message: `push ${i}` });
@@ -126,34 +126,34 @@ test('Without stale answers each request gets what was pushed before it', async 
   }
 });
 
-test('A build waits no longer than half of staleWhileRevalidate', async () => {
+test('A build waits for half of staleWhileRevalidate at most', async () => {
   const service = start({ freshness: { staleWhileRevalidate: 4 * MINUTE } });
   await read(service, repository.snapshot);
   const commit = await push(repository.bare);
   await announce(service);
-  const generations = counter(service, 'build started', repository.id);
+  const builds = counter(service, 'build started', repository.id);
   await read(service, repository.snapshot);
   clock.tick(2 * MINUTE - 1000);
-  expect(generations()).toBe(0);
-  const isRenewed = renewed(service, repository.snapshot);
+  expect(builds()).toBe(0);
+  const isRebuilt = rebuilt(service, repository.snapshot);
   clock.tick(1000);
-  await isRenewed;
+  await isRebuilt;
   expect((await service.statStored(repository.snapshot))?.commit).toBe(commit);
 });
 
-test('Snapshots of a branch are built at once: no bundle bridges their gap', async () => {
+test('Snapshots of a branch are built at once, because no bundle leads from them to the newer commits', async () => {
   const service = start();
   const id = { ...repository.snapshot, ref: 'main' };
   await read(service, id);
   const commit = await push(repository.bare);
   await announce(service);
-  const isRenewed = renewed(service, repository.snapshot);
+  const isRebuilt = rebuilt(service, repository.snapshot);
   await read(service, id);
-  await isRenewed;
+  await isRebuilt;
   expect((await service.statStored(id))?.commit).toBe(commit);
 });
 
-test('The interval counts from what any service on the store has built', async () => {
+test('The interval counts from the last build of any service on the store', async () => {
   const store = new MemoryStore({ maxBytes: 1e8 });
   const freshness = { maxAge: 60 * MINUTE };
   const [one, two] = [
@@ -163,33 +163,33 @@ test('The interval counts from what any service on the store has built', async (
   await read(one, repository.snapshot);
   await read(two, { ...repository.snapshot, depth: 1 });
   await read(two, repository.snapshot);
-  const generations = counter(two, 'build started', repository.id);
+  const builds = counter(two, 'build started', repository.id);
   await push(repository.bare);
   await announce(two);
   await read(two, repository.snapshot);
   clock.tick(4 * MINUTE);
-  expect(generations()).toBe(0);
-  const isRenewed = renewed(two, repository.snapshot);
+  expect(builds()).toBe(0);
+  const isRebuilt = rebuilt(two, repository.snapshot);
   clock.tick(MINUTE);
-  await isRenewed;
+  await isRebuilt;
 });
 
 test('A push by force, which removes objects from the mirror, waits as well', async () => {
   const service = start();
   await push(repository.bare, { branch: 'side' });
   const first = await read(service, repository.snapshot);
-  const generations = counter(service, 'build started', repository.id);
+  const builds = counter(service, 'build started', repository.id);
   await git(repository.bare, 'update-ref', 'refs/heads/side', 'main~1');
   const consolidated = next(service, 'repack done', repository.id);
   await announce(service);
   await consolidated;
   expect((await read(service, repository.snapshot)).etag).toBe(first.etag);
   clock.tick(4 * MINUTE);
-  expect(generations()).toBe(0);
-  const isRenewed = renewed(service, repository.snapshot);
+  expect(builds()).toBe(0);
+  const isRebuilt = rebuilt(service, repository.snapshot);
   clock.tick(MINUTE);
-  await isRenewed;
+  await isRebuilt;
   expect((await read(service, repository.snapshot)).etag).not.toBe(first.etag);
   await untilRenewed(service);
-  expect(generations()).toBe(1);
+  expect(builds()).toBe(1);
 });

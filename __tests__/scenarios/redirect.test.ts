@@ -95,7 +95,7 @@ test('A stored snapshot is downloaded from the URL that the store gives', async 
   expect(hits).toMatchObject([{ repository: repository.id, size }]);
 });
 
-test('A snapshot that is not stored is generated and sent by the app', async () => {
+test('A snapshot that is not stored is built and sent by the app', async () => {
   const response = await get({}, '?depth=1');
   expect(response.status).toBe(200);
   await response.arrayBuffer();
@@ -123,7 +123,7 @@ test('HEAD, failed conditions and ranges are answered by the app', async () => {
   expect((await get({ 'If-Match': etag })).status).toBe(307);
 });
 
-test('An outdated snapshot is renewed and sent by the app', async () => {
+test('A stale snapshot is built again and sent by the app', async () => {
   const commit = await push(repository.bare);
   app = await repository.startApp({ store, freshness: { staleWhileRevalidate: 0, maxAge: 0 } });
   const response = await get();

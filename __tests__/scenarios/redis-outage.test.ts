@@ -82,7 +82,7 @@ async function start({ fallback = true, ...options }: StartOptions = {}): Promis
     ...options,
   });
   const locks = fallback ? withFallback(redisLocks, new MemoryLocks()) : redisLocks;
-  defer(() => locks.close?.());
+  defer(() => redisLocks.close());
   const held: Lock[] = [];
   const watched: LockRegistry = {
     acquire: async (wanted, about) => {
@@ -142,7 +142,7 @@ describe.each(['stops', 'hangs'] as const)('While Redis %s for longer than a lea
     expect(replica.failures()).toBe(0);
   });
 
-  test('others do the same work, all clients get it, and what is complete first is stored', async () => {
+  test('other replicas do the same work, all clients get it, and the first complete snapshot is stored', async () => {
     const [one, two, three] = [await start(), await start(), await start()];
     const gate = repository.upstream.gate(repository.path);
     const first = read(one.service, repository.snapshot);
@@ -165,7 +165,7 @@ describe.each(['stops', 'hangs'] as const)('While Redis %s for longer than a lea
     expect(s3.uploads.size).toBe(0);
   });
 
-  test('who is late does not replace what others stored meanwhile', async () => {
+  test('a late replica does not replace a snapshot that others stored meanwhile', async () => {
     const [slow, fast] = [await start(), await start()];
     const upload = holdUpload();
     const old = read(slow.service, repository.snapshot);
@@ -182,7 +182,7 @@ describe.each(['stops', 'hangs'] as const)('While Redis %s for longer than a lea
     expect([slow.failures(), fast.failures()]).toEqual([0, 0]);
   });
 
-  test('without fallback what is stored is served, and the rest is 503 until it is back', async () => {
+  test('without a fallback, stored snapshots are served, and all other requests get 503 until Redis is back', async () => {
     const replica = await start({ fallback: false });
     const { etag } = await read(replica.service, repository.snapshot);
     await leave();
@@ -200,7 +200,7 @@ describe.each(['stops', 'hangs'] as const)('While Redis %s for longer than a lea
   });
 });
 
-/** Its connection is made anew when that is asked for, or a little later. */
+/** Resolves when the service has a connection to Redis again: at once, or a little later. */
 async function redisAnswers(service: SnapshotService): Promise<void> {
   for (;;) {
     const outcome = await read(service, { ...repository.snapshot, depth: 2 }).catch(

@@ -71,7 +71,7 @@ describe.each(Object.entries(STORES))('With %s, a client', (_name, make) => {
     resources.defer(() => app.close());
   });
 
-  test('that reads a snapshot in parts gets all of them, whatever is pushed meanwhile', async () => {
+  test('that reads a snapshot in parts gets all parts, even if refs are pushed meanwhile', async () => {
     const { bytes, etag, part } = await begun(app);
     const tags = [etag, await pushed(app), await pushed(app)];
     expect(new Set(tags).size).toBe(3);
@@ -87,7 +87,7 @@ describe.each(Object.entries(STORES))('With %s, a client', (_name, make) => {
     expect((await part(0, {})).headers.get('etag')).toBe(tags.at(-1));
   });
 
-  test('gets nothing of a repository that was evicted, whatever it names', async () => {
+  test('gets nothing of a purged repository, with any tag', async () => {
     const { part } = await begun(app);
     await pushed(app);
     await app.router.service.purge(repository.id);
@@ -112,7 +112,7 @@ test('HEAD and a whole GET describe the revision that If-Match names, replaced o
   expect((await fetch(url, { headers: { 'if-match': '"x"' } })).status).toBe(412);
 });
 
-test('A replaced revision is there for keepReplacedFor, and its file is gone after that', async () => {
+test('A replaced revision can be read for keepReplacedFor, and then its file is removed', async () => {
   const path = await directory();
   const app = await start({ store: new FileSystemStore({ directory: path }) });
   const { part } = await begun(app);
@@ -126,7 +126,7 @@ test('A replaced revision is there for keepReplacedFor, and its file is gone aft
   expect(await replacedIn(path)).toBe(1); // of this push
 });
 
-test('Another process that shares the directory serves what was replaced', async () => {
+test('Another process that shares the directory serves a replaced revision', async () => {
   const path = await directory();
   const [one, two] = [
     await start({ store: new FileSystemStore({ directory: path }) }),
@@ -141,7 +141,7 @@ test('Another process that shares the directory serves what was replaced', async
   expect(body.equals(bytes.subarray(-10))).toBe(true);
 });
 
-test('A store that can not tell what was replaced goes on serving what is stored', async () => {
+test('A store that fails to list replaced revisions still serves the stored one', async () => {
   const local = new MemoryStore({ maxBytes: 0 });
   const shared = new MemoryStore({ maxBytes: 1e8 });
   const app = await start({
@@ -159,8 +159,8 @@ test('A store that can not tell what was replaced goes on serving what is stored
   expect((await read(app.router.service, repository.snapshot)).source).toBe('store');
 });
 
-describe('Without stale answers, ranges', () => {
-  test('of the stored revision ask the upstream nothing, and others do', async () => {
+describe('With staleWhileRevalidate 0, ranges', () => {
+  test('of the stored revision cause no check, and other ranges do', async () => {
     const app = await repository.sharedApp({ freshness: STRICT });
     const { etag, part } = await begun(app);
     const asked = repository.upstream.infoRefs(repository.path);
@@ -172,7 +172,7 @@ describe('Without stale answers, ranges', () => {
     expect(repository.upstream.infoRefs(repository.path)).toBe(asked + 1);
   });
 
-  test('of a replaced revision ask the upstream nothing', async () => {
+  test('of a replaced revision cause no check', async () => {
     const app = await repository.sharedApp({ freshness: STRICT });
     const { part } = await begun(app);
     await pushed(app);

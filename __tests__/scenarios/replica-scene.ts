@@ -9,10 +9,10 @@ import {
   type SnapshotService,
 } from '../../lib/index.js';
 import { read } from '../support/fresh-repository.js';
-import { listen } from '../support/happenings.js';
 import type { HostApp } from '../support/host-app.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
 import type { OwnRepository } from '../support/own-repository.js';
+import { listen } from '../support/service-events.js';
 
 /** Services that share a store. Each has a disk of its own, which at first has nothing of the test's repository. */
 export interface ReplicaScene {
@@ -22,7 +22,7 @@ export interface ReplicaScene {
   stored(): ReturnType<typeof read>;
   /** Replaces the stored snapshot. */
   storeInstead(change: (bytes: Buffer) => Buffer | Promise<Buffer>): Promise<void>;
-  /** Another service, and the events of its clones of the test's repository from now on. */
+  /** Starts another service, and counts its clones of the test's repository. */
   replica(options?: Partial<SnapshotOptions>): Promise<Replica>;
   /** Starts one of the test's own. */
   ownReplica(options: Partial<SnapshotOptions>): Promise<Replica>;

@@ -55,7 +55,7 @@ async function startReplicas(
   );
 }
 
-test('When S3 stops, copies on disk are served, and other snapshots are generated', async () => {
+test('When S3 stops, copies on disk are served, and other snapshots are built', async () => {
   const server = await startS3Server({ directory, defer });
   const repository = await freshRepository({ directory, defer });
   const local = new FileSystemStore({ directory: await directory() });
@@ -75,7 +75,7 @@ test('When S3 stops, copies on disk are served, and other snapshots are generate
   expect(failures[0]).toMatchObject({ tier: 'shared' });
 });
 
-test('What S3 has and does not give is made anew, and replaced for all; the rest is served.', async () => {
+test('An object that S3 fails to return is built again, and replaced for all replicas; other objects are served', async () => {
   const repository = await freshRepository({ directory, defer });
   const s3 = await FakeS3.start(defer);
   const start = async () => {
@@ -101,7 +101,7 @@ test('What S3 has and does not give is made anew, and replaced for all; the rest
   expect(s3.operations().filter((name) => name === 'PutObject')).toHaveLength(3);
 });
 
-test('What was pushed is fetched by one of the replicas and served by all of them.', async () => {
+test('A push is fetched by one of the replicas, and served by all', async () => {
   const repository = await freshRepository({ directory, defer });
   const store = new TellingStore({ maxBytes: 1e9 });
   const replicas = await startReplicas(repository, 3, { store, locks: new MemoryLocks() });
@@ -113,9 +113,9 @@ test('What was pushed is fetched by one of the replicas and served by all of the
   const commit = await push(repository.bare);
   fakeDate(defer, 10 * 60_000);
   const asked = repository.upstream.requests.length;
-  const renewed = store.has(commit);
+  const rebuilt = store.has(commit);
   await Promise.all(replicas.map((replica) => read(replica, repository.snapshot)));
-  await renewed;
+  await rebuilt;
   for (const replica of replicas) {
     expect(await read(replica, repository.snapshot)).toMatchObject({ source: 'store', commit });
   }
@@ -126,7 +126,7 @@ test('What was pushed is fetched by one of the replicas and served by all of the
   ]);
 });
 
-test('A push that is announced while the one before is fetched is served', async () => {
+test('A push that is announced during the fetch of an earlier push is served', async () => {
   const repository = await freshRepository({ directory, defer });
   const store = new TellingStore({ maxBytes: 1e9 });
   const freshness = { maxAge: 60 * 60_000, checkInterval: 0 };
@@ -139,16 +139,16 @@ test('A push that is announced while the one before is fetched is served', async
   await replicas[0]?.notifyPush(repository.url);
   await gate.reached;
   const commit = await push(repository.bare);
-  const renewed = store.has(commit);
+  const rebuilt = store.has(commit);
   for (const replica of replicas) await replica.notifyPush(repository.url);
   gate.release();
-  await renewed;
+  await rebuilt;
   for (const replica of replicas) {
     expect(await read(replica, repository.snapshot)).toMatchObject({ source: 'store', commit });
   }
 });
 
-test('In each refreshInterval one of the replicas asks the upstream for all of them', async () => {
+test('In each refreshInterval, one of the replicas checks the upstream for all of them', async () => {
   const repository = await freshRepository({ directory, defer });
   const clock = install({
     now: Date.now(),

@@ -15,7 +15,7 @@ import { HOST } from '../support/host-app.js';
 import { cleanup } from '../support/temporary-directory.js';
 
 /*
- * What an upstream that says when it may be asked again is asked before that: nothing about what is mirrored.
+ * A host that answers with `Retry-After` gets no request for mirrored repositories before that time.
  */
 
 const { directory, defer } = cleanup(afterEach);
@@ -46,7 +46,7 @@ const asked = () =>
   repository.upstream.requests.filter((request) => request.repository !== ELSEWHERE.path).length;
 
 test.each([429, 503] as const)(
-  'A host that answers %i is asked about no repository before Retry-After',
+  'After an answer %i, no repository of the host is checked before Retry-After',
   async (status) => {
     const service = await start(AT_ONCE, status);
     const failed = next(service, 'fetch failed', repository.id);
@@ -74,7 +74,7 @@ test.each([429, 503] as const)(
   },
 );
 
-test('Without stale answers, what is stored is served without a question before Retry-After', async () => {
+test('With staleWhileRevalidate 0, stored snapshots are served without a check before Retry-After', async () => {
   const service = await start(STRICT, 503);
   const failures = counter(service, 'fetch failed');
   await read(service, repository.snapshot);
@@ -83,6 +83,15 @@ test('Without stale answers, what is stored is served without a question before 
     expect((await read(service, defaultSnapshot(id))).source).toBe('store');
   await service.close({ drain: true });
   expect([asked(), failures()]).toEqual([before, 1]);
+});
+
+test('A client that may get nothing older is told why its host is paused, and for how long', async () => {
+  const service = await start({ ...STRICT, staleIfError: 0 }, 429);
+  const limited = { code: 'UPSTREAM_RATE_LIMITED', retryAfter: expect.any(Number) };
+  for (const id of [repository.id, OTHER]) {
+    const failing = read(service, defaultSnapshot(id));
+    await expect(failing).rejects.toMatchObject({ ...limited, repository: id });
+  }
 });
 
 test('A repository that is not mirrored is cloned before Retry-After', async () => {

@@ -4,7 +4,6 @@
 
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { setImmediate } from 'node:timers/promises';
 import { install } from '@sinonjs/fake-timers';
 import { artifactKey, checkKey, refusalKey, repositoryPrefix } from '../../lib/artifact/key.js';
 import {
@@ -164,7 +163,7 @@ describe.each(STALE_FOR)('With staleWhileRevalidate %d, a repository', (stale) =
     ['answers 503', status(503)],
     ['hangs up', { kind: 'die', after: 10, on: 'info-refs' }],
     ['is no git', { kind: 'not-git' }],
-  ])('whose upstream %s for a week is served on', async (_, fault) => {
+  ])('whose upstream %s for a week is still served', async (_, fault) => {
     const { service, hasMirror } = await shared(stale);
     await read(service, repository.snapshot);
     answer(fault);
@@ -203,7 +202,7 @@ describe.each(STALE_FOR)('With staleWhileRevalidate %d, a repository', (stale) =
     },
   );
 
-  test('that is back is served again, and a single refusal later changes nothing', async () => {
+  test('that is back is served again, even after a single later refusal', async () => {
     const { service, store } = await shared(stale);
     await read(service, repository.snapshot);
     answer(status(404));
@@ -228,7 +227,7 @@ describe.each(STALE_FOR)('With staleWhileRevalidate %d, a repository', (stale) =
   });
 });
 
-test('Nobody has to ask for it: the upstream is asked again when the time is over', async () => {
+test('The upstream is checked again when the time is over, without a request', async () => {
   const { service, store, hasMirror } = await start({ maxAge: 24 * HOUR });
   await read(service, repository.snapshot);
   const clock = stopTimers();
@@ -240,7 +239,7 @@ test('Nobody has to ask for it: the upstream is asked again when the time is ove
   expect([await storedIn(store), hasMirror()]).toEqual([[], false]);
 });
 
-test.each([-2 * HOUR, 2 * HOUR])('A clock that is set by %i ms ends nothing', async (by) => {
+test.each([-2 * HOUR, 2 * HOUR])('A clock that is set by %i ms has no effect', async (by) => {
   const { service } = await shared();
   await read(service, repository.snapshot);
   answer(status(404));
@@ -250,7 +249,7 @@ test.each([-2 * HOUR, 2 * HOUR])('A clock that is set by %i ms ends nothing', as
   await expectServed(service);
 });
 
-test('Refs and commits of it are not told either', async () => {
+test('Its refs and commits are not reported either', async () => {
   const { service } = await start({ maxAge: 24 * HOUR });
   const { commit = '' } = await read(service, repository.snapshot);
   const wanted = { refs: new Map([['refs/heads/main', '']]), commits: [] };
@@ -267,7 +266,7 @@ test('Refs and commits of it are not told either', async () => {
 test.each([
   ['with', false],
   ['without', true],
-])('The time goes on while a service is started anew, %s its mirror', async (_, isLost) => {
+])('The time goes on while a service restarts, %s its mirror', async (_, isLost) => {
   const first = await start({ staleWhileRevalidate: 0 });
   await read(first.service, repository.snapshot);
   answer(status(404));
@@ -284,7 +283,7 @@ test.each([
   });
 });
 
-test('What a service did not see for longer than that does not count', async () => {
+test('A refusal that is older than forgetAfter, without another one since, does not count', async () => {
   const first = await start();
   await read(first.service, repository.snapshot);
   answer(status(404));
@@ -296,7 +295,7 @@ test('What a service did not see for longer than that does not count', async () 
   await expectServed(service);
 });
 
-test('It is deleted everywhere, also if each of several services saw a part of the time', async () => {
+test('It is deleted everywhere, even if each of several services saw only some of the refusals', async () => {
   const [one, two] = [await shared(), await shared(DAY, 'second')];
   const { store } = one;
   await read(one.service, repository.snapshot);
@@ -320,7 +319,7 @@ test('It is deleted everywhere, also if each of several services saw a part of t
   expect([await storedIn(store), one.hasMirror()]).toEqual([[], false]);
 });
 
-test('What cannot be deleted is not served all the same, and deleted later', async () => {
+test('Artifacts that cannot be deleted are still not served, and deleted later', async () => {
   const { service, store } = await start();
   await read(service, repository.snapshot);
   const failing = jest.spyOn(store, 'delete').mockRejectedValue(new Error('the store is down'));
@@ -369,7 +368,7 @@ describe('While the store does not delete', () => {
     return await forgotten;
   }
 
-  test('the mirror of a repository is deleted all the same', async () => {
+  test('the mirror of a repository is still deleted', async () => {
     const { service, store, hasMirror } = await start();
     await read(service, repository.snapshot);
     refuseToDelete(store);
@@ -377,7 +376,7 @@ describe('While the store does not delete', () => {
     expect(hasMirror()).toBe(false);
   });
 
-  test('one of its snapshots, the others go all the same', async () => {
+  test('one of its snapshots, the others are still deleted', async () => {
     const { service, store } = await start();
     for (const id of [repository.snapshot, { ...repository.snapshot, depth: 1 }])
       await read(service, id);
@@ -399,26 +398,29 @@ describe('While the store does not delete', () => {
         shared.onList = () => Promise.reject(new Error('lists are denied'));
       },
     ],
-  ])('because the shared tier %s, what that has is deleted later', async (_, fail) => {
-    // There is no room for copies.
-    const local = new MemoryStore({ maxBytes: 0 });
-    const shared = new FaultyTier(1e8);
-    const { service } = await start(
-      {},
-      { store: new TieredStore({ local, shared, onDegraded: () => {} }) },
-    );
-    for (const id of [repository.snapshot, { ...repository.snapshot, depth: 1 }])
-      await read(service, id);
-    fail(shared);
-    expect((await refuseForAnHour(service)).error).toMatchObject({ code: 'STORE_FAILED' });
-    shared.state = 'up';
-    shared.onList = async () => {};
-    fakeDate(defer, MINUTE); // the shared tier is asked again
-    const forgotten = next(service, 'repositoryForgotten', repository.id);
-    await expectFailure(service);
-    expect((await forgotten).error).toBeUndefined();
-    expect(await storedIn(shared.inner)).toEqual([]);
-  });
+  ])(
+    'because the shared tier %s, the artifacts of that tier are deleted later',
+    async (_, fail) => {
+      // There is no room for copies.
+      const local = new MemoryStore({ maxBytes: 0 });
+      const shared = new FaultyTier(1e8);
+      const { service } = await start(
+        {},
+        { store: new TieredStore({ local, shared, onDegraded: () => {} }) },
+      );
+      for (const id of [repository.snapshot, { ...repository.snapshot, depth: 1 }])
+        await read(service, id);
+      fail(shared);
+      expect((await refuseForAnHour(service)).error).toMatchObject({ code: 'STORE_FAILED' });
+      shared.state = 'up';
+      shared.onList = async () => {};
+      fakeDate(defer, MINUTE); // the shared tier is asked again
+      const forgotten = next(service, 'repositoryForgotten', repository.id);
+      await expectFailure(service);
+      expect((await forgotten).error).toBeUndefined();
+      expect(await storedIn(shared.inner)).toEqual([]);
+    },
+  );
 
   /** A repository that its upstream has refused for an hour, and that could not be deleted. */
   async function failToDelete() {
@@ -431,17 +433,15 @@ describe('While the store does not delete', () => {
     const failed = next(service, 'repositoryForgotten', repository.id);
     clock.tick(HOUR);
     expect((await failed).error).toBeDefined();
-    await setImmediate(); // the attempt ends after its event
     return { service, store, clock, heal };
   }
 
-  test('a repository, that is tried again after a minute without a question to the upstream', async () => {
+  test('a repository, the service tries again after a minute, without a check of the upstream', async () => {
     const { service, store, clock, heal } = await failToDelete();
     const asked = repository.upstream.infoRefs(repository.path);
     const failedAgain = next(service, 'repositoryForgotten', repository.id);
     clock.tick(MINUTE);
     expect((await failedAgain).error).toBeDefined();
-    await setImmediate();
     heal();
     const early = counter(service, 'repositoryForgotten');
     clock.tick(2 * MINUTE - 1);
@@ -453,7 +453,7 @@ describe('While the store does not delete', () => {
     expect(repository.upstream.infoRefs(repository.path)).toBe(asked);
   });
 
-  test('a repository that is allowed again, what is made of it since stays', async () => {
+  test('a repository that is allowed again, its newer artifacts stay', async () => {
     const { service, store, clock, heal } = await failToDelete();
     heal();
     answer('well');
@@ -474,7 +474,7 @@ describe('The time of refusals', () => {
     await expectFailure(service);
   }
 
-  test('starts anew for all services when one of them has success', async () => {
+  test('starts again for all services when a check of one of them succeeds', async () => {
     const scenes = [await shared(), await shared(DAY, 'second')] as const;
     const [one, two] = scenes;
     const { store } = one;
@@ -493,7 +493,7 @@ describe('The time of refusals', () => {
     expect(three.hasMirror()).toBe(true);
   });
 
-  test('goes on when a service learns of an older success of another one', async () => {
+  test('goes on when a service learns of an older successful check of another one', async () => {
     const shared = { store: new MemoryStore({ maxBytes: 1e8 }), locks: new WatchedLocks() };
     const policy = { maxAge: 20 * MINUTE, checkInterval: MINUTE };
     const [one, two] = [await start(policy, shared), await start(policy, shared)];
@@ -534,7 +534,7 @@ describe('The time of refusals', () => {
     expect(two.hasMirror()).toBe(false);
   });
 
-  test('ends when the repository is evicted', async () => {
+  test('ends when the repository is purged', async () => {
     const scene = await shared();
     await read(scene.service, repository.snapshot);
     await refuseAfter(0, scene);
@@ -564,7 +564,7 @@ describe('The time of refusals', () => {
 });
 
 test.each(STALE_FOR)(
-  'With staleWhileRevalidate %d, HEAD of it asks nothing, whatever its conditions',
+  'With staleWhileRevalidate %d, a HEAD request for it causes no check, with any conditions',
   async (stale) => {
     const { app, service } = await shared(stale);
     const { etag } = await read(service, repository.snapshot);

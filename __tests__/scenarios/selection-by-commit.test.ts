@@ -13,15 +13,15 @@ import { fakeDate } from '../support/fake-date.js';
 import { statusReadsNothing } from '../support/first-status.js';
 import { read } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
-import { happened, listen } from '../support/happenings.js';
 import { HOST, type HostApp } from '../support/host-app.js';
 import { ownRepository } from '../support/own-repository.js';
 import { git } from '../support/run.js';
+import { listen, nextEvent } from '../support/service-events.js';
 import { push } from '../support/small-repositories.js';
 import { buildTangledHistory } from '../support/tangled-history.js';
 
 /*
- * Commits by their ids: those that branches and tags lead to, and those that have to be fetched by id.
+ * Commits by their ids: commits that branches and tags reach, and commits that must be fetched by id.
  */
 
 const HOUR = 3_600_000;
@@ -87,7 +87,7 @@ async function expectSame(actual: string, expected: string): Promise<void> {
   expect(unread(await fsck(actual))).toEqual(unread(await fsck(expected)));
 }
 
-describe('A commit that a branch or tag leads to', () => {
+describe('A commit that a branch or tag reaches', () => {
   test.each(['main~1', 'topic/long', 'other-root', 'aside'])(
     'is served as git clone and git checkout give it: %s',
     async (name) => {
@@ -149,12 +149,15 @@ describe('With `onlyReachableCommits`', () => {
     app = await repository.startSharedApp(strict());
   });
 
-  test.each(['main~1', 'topic/long'])('a commit of a branch is had by its id: %s', async (name) => {
-    expect(await get(app, `?ref=${await commitOf(name)}`)).toEqual({ status: 200 });
-    expect(await get(app, `?ref=${await commitOf(name)}&depth=1`)).toEqual({ status: 200 });
-  });
+  test.each(['main~1', 'topic/long'])(
+    'a commit of a branch is served by its id: %s',
+    async (name) => {
+      expect(await get(app, `?ref=${await commitOf(name)}`)).toEqual({ status: 200 });
+      expect(await get(app, `?ref=${await commitOf(name)}&depth=1`)).toEqual({ status: 200 });
+    },
+  );
 
-  test('a commit of a pull request is neither fetched nor said to be there', async () => {
+  test('a commit of a pull request is neither fetched nor reported', async () => {
     await allow();
     const commit = await commitOf('refs/pull/1/head');
     expect(await get(app, `?ref=${commit}`)).toEqual(NOT_FOUND);
@@ -165,7 +168,7 @@ describe('With `onlyReachableCommits`', () => {
     expect(uploadPacks()).toBe(1);
   });
 
-  test('a commit that was pushed away is had no more, though the mirror has it', async () => {
+  test('a commit that was pushed away is no longer served, although the mirror has it', async () => {
     expect(await get(app, '')).toEqual({ status: 200 });
     const lost = await forcePush();
     await app.router.service.refresh(repository.id);
@@ -174,7 +177,7 @@ describe('With `onlyReachableCommits`', () => {
   });
 
   test.each(['', '&depth=1'])(
-    'what was stored before it was set is served only if a branch or tag leads there: ?ref={commit}%s',
+    'a snapshot that was stored before it was set is served only if a branch or tag reaches its commit: ?ref={commit}%s',
     async (depth) => {
       await allow();
       const before = await startApp({ freshness: SELDOM });
@@ -202,7 +205,7 @@ describe('With `onlyReachableCommits`', () => {
   );
 });
 
-describe('A commit that no branch or tag leads to', () => {
+describe('A commit that no branch or tag reaches', () => {
   const sources: [string, () => Promise<string>][] = [
     ['a pull request', () => commitOf('refs/pull/1/head')],
     ['a branch that was pushed away', forcePush],
@@ -251,7 +254,7 @@ describe('A commit that no branch or tag leads to', () => {
     },
   );
 
-  test('is not found when the upstream does not allow it, and is not asked for again', async () => {
+  test('is not found if the upstream does not give it, and is not searched again at once', async () => {
     const app = await sharedApp({ freshness: SELDOM });
     const commit = await commitOf('refs/pull/1/head');
     expect(await get(app, `?ref=${commit}`)).toEqual(NOT_FOUND);
@@ -262,7 +265,7 @@ describe('A commit that no branch or tag leads to', () => {
     expect(repository.upstream.requests.length).toBe(asked);
   });
 
-  test('is asked for again after checkInterval', async () => {
+  test('is searched again after checkInterval', async () => {
     const app = await startApp({ freshness: SELDOM });
     const commit = await commitOf('refs/pull/1/head');
     expect(await get(app, `?ref=${commit}`)).toEqual(NOT_FOUND);
@@ -320,11 +323,11 @@ describe('A commit that no branch or tag leads to', () => {
     expect(codes.sort()).toEqual([...Array(16).fill('CLOSED'), 'OVERLOADED']);
   });
 
-  test('survives pushes, consolidation and pruning, in a mirror that git finds complete', async () => {
+  test('survives pushes, repacks and pruning, in a mirror that git finds complete', async () => {
     const app = await startApp({ freshness: { staleWhileRevalidate: 0, maxAge: 0 } });
     const failures: unknown[] = [];
     const { service } = app.router;
-    const consolidated = happened(service, 'repack done');
+    const consolidated = nextEvent(service, 'repack done');
     listen(service, 'repack failed', ({ error }) => failures.push(error));
     listen(service, 'fetch failed', ({ error }) => failures.push(error));
     listen(service, 'mirrorCorrupted', ({ error }) => failures.push(error));
@@ -346,7 +349,7 @@ describe('A commit that no branch or tag leads to', () => {
       expect(await get(app, `?ref=${commit}&depth=1`)).toEqual({ status: 200 });
       pinned.push(commit);
     }
-    // A few packs for the commits, some of which were consolidated on the way.
+    // A few packs for the commits. Some were combined on the way.
     await consolidated;
     const revision = await readRevision(await mirror());
     expect(revision?.pinned.packs.length).toBeLessThanOrEqual(6);
@@ -394,7 +397,7 @@ describe('A commit that no branch or tag leads to', () => {
       expect(await readdir(join(app.dataDir, 'mirrors'))).toEqual([]);
     });
 
-    test('is had by ensure-refs, by its id and by the name of its ref', async () => {
+    test('is found by ensure-refs, by its id and by the name of its ref', async () => {
       const { service } = (await start()).router;
       const commit = await commitOf('refs/pull/1/head');
       const refs = new Map([['refs/pull/1/head', '']]);

@@ -19,7 +19,7 @@ import { buildSmall, push } from '../support/small-repositories.js';
 const HOUR = 3_600_000;
 /** Lets no check be due again while a test runs. */
 const SELDOM = { checkInterval: HOUR, maxAge: HOUR } as const;
-/** A name that is not known is asked for each time. */
+/** An unknown name causes a check each time. */
 const ALWAYS = { checkInterval: 0, maxAge: HOUR } as const;
 
 const repository = ownRepository(buildSmall);
@@ -82,7 +82,7 @@ describe('A name that is new in the upstream', () => {
 });
 
 describe('A name that does not exist', () => {
-  test('is checked once in a checkInterval, with all other such names', async () => {
+  test('is checked once per checkInterval, together with all other such names', async () => {
     const app = await start(SELDOM);
     expect(await get(app, 'bogus')).toBe(NOT_FOUND);
     const asked = repository.upstream.requests.length;
@@ -105,7 +105,7 @@ describe('A name that does not exist', () => {
     expect(await get(app, 'new')).toBe(commit);
   });
 
-  test('fails like its repository if that is missing', async () => {
+  test('fails like its repository if the repository is missing', async () => {
     const app = await start(SELDOM);
     await rm(repository.bare, { recursive: true });
     expect(await get(app, 'main', 1)).toBe('503 UPSTREAM_NOT_FOUND');

@@ -16,7 +16,7 @@ import { buildDetached, buildEmpty, buildSmall, push } from '../support/small-re
 import { buildTangledHistory } from '../support/tangled-history.js';
 
 /*
- * What `ref` and `depth` select is what git's own clone gives with `--branch` and `--depth`.
+ * `ref` and `depth` select the same commits and files as git's own clone with `--branch` and `--depth`.
  */
 
 const repository = ownRepository();

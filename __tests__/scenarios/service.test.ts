@@ -3,8 +3,8 @@ import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { MemoryStore, parseRepository } from '../../lib/index.js';
 import type { SnapshotStore } from '../../lib/stores/index.js';
 import { type FreshRepository, freshRepository, read } from '../support/fresh-repository.js';
-import { HAPPENINGS, listen } from '../support/happenings.js';
 import { HOST, leftovers } from '../support/host-app.js';
+import { EVENT_NAMES, listen } from '../support/service-events.js';
 import { push } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
 
@@ -18,17 +18,17 @@ beforeEach(async () => {
 });
 
 describe('A snapshot', () => {
-  test('is served from the store unchanged, without asking the upstream', async () => {
+  test('is served from the store unchanged, without a check of the upstream', async () => {
     const store = new MemoryStore({ maxBytes: 1e6 });
     const freshness = { maxAge: HOUR };
     const first = repository.start({ store, freshness });
-    const generated = await read(first, repository.snapshot);
-    expect(generated.source).toBe('build');
+    const built = await read(first, repository.snapshot);
+    expect(built.source).toBe('build');
     await first.close({ drain: true });
     const asked = repository.upstream.requests.length;
 
     const second = repository.start({ store, freshness, dataDir: await directory() });
-    expect(await read(second, repository.snapshot)).toEqual({ ...generated, source: 'store' });
+    expect(await read(second, repository.snapshot)).toEqual({ ...built, source: 'store' });
     expect(repository.upstream.requests.length).toBe(asked);
   });
 
@@ -41,17 +41,17 @@ describe('A snapshot', () => {
     expect(await service.statStored(repository.snapshot)).toBeUndefined();
   });
 
-  test('is generated from an existing mirror, also from one of an earlier process', async () => {
+  test('is built from an existing mirror, also from one of an earlier process', async () => {
     const store = new MemoryStore({ maxBytes: 1e6 });
     const first = repository.start({ store });
-    const generated = await read(first, repository.snapshot);
+    const built = await read(first, repository.snapshot);
     await first.delete(repository.snapshot);
-    expect(await read(first, repository.snapshot)).toEqual(generated);
+    expect(await read(first, repository.snapshot)).toEqual(built);
     await first.delete(repository.snapshot);
     await first.close();
 
     const second = repository.start({ store });
-    expect(await read(second, repository.snapshot)).toEqual(generated);
+    expect(await read(second, repository.snapshot)).toEqual(built);
     expect(repository.upstream.uploadPacks(repository.path)).toBe(1);
   });
 
@@ -67,7 +67,7 @@ describe('A snapshot', () => {
     }
   });
 
-  test('is generated to its end even if its client leaves', async () => {
+  test('is built to its end even if its client leaves', async () => {
     const service = repository.start();
     const gate = repository.upstream.gate(repository.path);
     const controller = new AbortController();
@@ -81,7 +81,7 @@ describe('A snapshot', () => {
   });
 });
 
-test('A repository may be named in any letters and with `.git`, where its host does not tell cases apart', async () => {
+test('A repository may be named in any case and with `.git`, if its host ignores case', async () => {
   const { id, upstream, path } = repository;
   const host = { baseUrl: upstream.url, allowPrivateAddresses: true, caseInsensitivePaths: true };
   const service = repository.start({ hosts: { [HOST]: host }, freshness: { maxAge: HOUR } });
@@ -114,15 +114,15 @@ test('A repository may be named in any letters and with `.git`, where its host d
   expect(new Set(upstream.requests.map((each) => each.repository))).toEqual(new Set([path]));
 });
 
-test('A stored snapshot has the metadata of the generated one', async () => {
+test('A stored snapshot has the metadata of the built one', async () => {
   const service = repository.start();
-  const generated = await service.get(repository.snapshot);
-  const { length } = await buffer(generated.body);
+  const built = await service.get(repository.snapshot);
+  const { length } = await buffer(built.body);
   const opened = await service.get(repository.snapshot);
   await buffer(opened.body);
   const stored = await service.statStored(repository.snapshot);
-  expect(stored).toMatchObject({ etag: generated.etag, commit: generated.commit, size: length });
-  expect(generated.commit).toBe(await repository.head());
+  expect(stored).toMatchObject({ etag: built.etag, commit: built.commit, size: length });
+  expect(built.commit).toBe(await repository.head());
   expect(opened).toMatchObject({ ...stored, source: 'store' });
 });
 
@@ -135,7 +135,7 @@ test('The ETag of a snapshot changes with the repository', async () => {
 
 test('Events report what happens, in order', async () => {
   const service = repository.start({ freshness: { maxAge: HOUR } });
-  const names = HAPPENINGS.filter((name) => name !== 'jobProgress');
+  const names = EVENT_NAMES.filter((name) => name !== 'jobProgress');
   const seen: string[] = [];
   for (const name of names) listen(service, name, () => seen.push(name));
   let progress = 0;
@@ -158,13 +158,13 @@ test('Events report what happens, in order', async () => {
 });
 
 describe('A store that fails', () => {
-  test('when it is read fails the request', async () => {
+  test('on a read fails the request', async () => {
     const store = brokenStore('open');
     const service = repository.start({ store });
     await expect(service.get(repository.snapshot)).rejects.toThrow('open is broken');
   });
 
-  test('when it is written to fails no request', async () => {
+  test('on a write fails no request', async () => {
     const service = repository.start({ store: brokenStore('put') });
     const failures: string[] = [];
     listen(service, 'store failed', ({ error }) => failures.push(error.message));
@@ -180,7 +180,7 @@ describe('A store that fails', () => {
 });
 
 describe('A service that closes', () => {
-  test('waits for a generation if that is asked for', async () => {
+  test('waits for a build with `drain`', async () => {
     const store = new MemoryStore({ maxBytes: 1e6 });
     const service = repository.start({ store });
     const gate = repository.upstream.gate(repository.path);
@@ -188,10 +188,10 @@ describe('A service that closes', () => {
     await gate.reached;
     const closed = service.close({ drain: true });
     gate.release();
-    const generated = await waiting;
+    const built = await waiting;
     await closed;
     const again = repository.start({ store });
-    expect(await read(again, repository.snapshot)).toEqual({ ...generated, source: 'store' });
+    expect(await read(again, repository.snapshot)).toEqual({ ...built, source: 'store' });
   });
 
   test('otherwise ends a clone at once, and leaves nothing behind', async () => {

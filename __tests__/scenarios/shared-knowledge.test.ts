@@ -4,15 +4,14 @@
 import { checkKey } from '../../lib/artifact/key.js';
 import type { SnapshotOptions, SnapshotService } from '../../lib/index.js';
 import { setDate } from '../support/fake-date.js';
-import { counter, next, read, renewed } from '../support/fresh-repository.js';
+import { counter, next, read, rebuilt } from '../support/fresh-repository.js';
 import { GatedStore } from '../support/gated-store.js';
 import { ownRepository } from '../support/own-repository.js';
 import { buildSmall, push } from '../support/small-repositories.js';
 import { WatchedLocks } from '../support/watched-locks.js';
 
 /*
- * What services that share a store and locks learn from each other about the upstream, and when they check
- * themselves.
+ * Services that share a store and locks learn about the upstream from each other. When does each service still check?
  */
 
 const repository = ownRepository(buildSmall);
@@ -41,7 +40,7 @@ const asked = () => repository.upstream.infoRefs(repository.path);
 const url = () => repository.url;
 const ownCheckKey = () => checkKey(repository.id);
 
-/** What a service reports of the test's repository. */
+/** The status of the test's repository in a service. */
 async function statusAt(service: SnapshotService) {
   return (await service.listRepositories()).filter(
     (each) => each.repository.path === repository.path,
@@ -63,9 +62,9 @@ describe('A snapshot that another replica stored', () => {
     await reading;
     expect(await slow.statStored(repository.snapshot)).toMatchObject({ size: expect.any(Number) });
     expect(await statusAt(other)).toMatchObject([{ isCurrent: false }]);
-    const isRenewed = renewed(other, repository.snapshot);
+    const isRebuilt = rebuilt(other, repository.snapshot);
     await read(other, repository.snapshot);
-    await isRenewed;
+    await isRebuilt;
     for (const each of [other, slow])
       expect((await read(each, repository.snapshot)).commit).toBe(commit);
   });

@@ -30,7 +30,14 @@ const CALLS: Record<string, Call> = {
   openStored: (service, signal) => service.openStored(repository.snapshot, { signal }),
   getDownloadUrl: (service, signal) => {
     const { id } = repository;
-    const about = { etag: '"tag"', commit: COMMIT, size: 1, storedAt: 1, revision: '1' };
+    const about = {
+      etag: '"tag"',
+      commit: COMMIT,
+      size: 1,
+      storedAt: 1,
+      revision: '1',
+      metadata: {},
+    };
     const headers = { contentType: 'application/zstd', contentDisposition: 'attachment' };
     const stored = { repository: id, ...about };
     return service.getDownloadUrl(repository.snapshot, stored, { ...headers, signal });
@@ -88,7 +95,7 @@ describe.each(Object.entries(CALLS))('%s', (_, call) => {
     await expect(waiting).rejects.toBe(reason);
   });
 
-  test('with a signal that has aborted asks neither the store nor the upstream', async () => {
+  test('with a signal that has aborted calls neither the store nor the upstream', async () => {
     const { deaf, answer, calls } = deafStore();
     const service = repository.start({ store: deaf });
     answer();
@@ -129,7 +136,7 @@ test('listRepositories ends with the reason of its signal', async () => {
 });
 
 test.each(['get', 'openStored'] as const)(
-  'What a store opens after %s has ended is closed',
+  'A body that a store opens after %s has ended is closed',
   async (name) => {
     const { store, deaf, answer } = deafStore();
     await read(repository.start({ store }), repository.snapshot);

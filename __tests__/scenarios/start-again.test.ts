@@ -8,7 +8,7 @@ import { cleanup } from '../support/temporary-directory.js';
 
 const { directory, defer } = cleanup(afterEach);
 
-test('A start that failed for a reason that passes is tried again at the next request', async () => {
+test('A failed start is tried again at the next request', async () => {
   const repository = await freshRepository({ directory, defer });
   const dataDir = join(await directory(), 'data');
   await writeFile(dataDir, 'in the way');

@@ -1,7 +1,7 @@
 import type { ServiceStats } from '../../lib/index.js';
 import { type FreshRepository, freshRepository, next, read } from '../support/fresh-repository.js';
-import { listen } from '../support/happenings.js';
 import { HOST } from '../support/host-app.js';
+import { listen } from '../support/service-events.js';
 import { push } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
 
@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 
 describe('The status of a repository', () => {
-  test('that nobody has requested says that there is nothing, and asks nobody', async () => {
+  test('that no client has requested is empty, and causes no check', async () => {
     const service = repository.start();
     expect(await service.status(repository.id)).toEqual({
       repository: repository.id,

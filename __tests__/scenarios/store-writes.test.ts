@@ -16,10 +16,10 @@ import {
   next,
   read,
   readAtOnce,
-  renewed,
+  rebuilt,
 } from '../support/fresh-repository.js';
-import { listenOnce } from '../support/happenings.js';
 import { HOST } from '../support/host-app.js';
+import { listenOnce } from '../support/service-events.js';
 import { push } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
 
@@ -50,7 +50,7 @@ function hang(store: SnapshotStore, path: string): Promise<void> {
   return hangs;
 }
 
-test('A renewal that the store takes for ever keeps no other of its host waiting', async () => {
+test('A refreshed snapshot that the store never finishes writing delays no other refresh of its host', async () => {
   const bare = await repository.add(OTHER.path);
   const store = new MemoryStore({ maxBytes: 1e9 });
   holdDeadlines(defer, BUILD_TIMEOUT);
@@ -62,13 +62,13 @@ test('A renewal that the store takes for ever keeps no other of its host waiting
   const hangs = hang(store, repository.path);
   await read(service, repository.snapshot);
   await hangs;
-  const isRenewed = renewed(service, defaultSnapshot(OTHER));
+  const isRebuilt = rebuilt(service, defaultSnapshot(OTHER));
   await read(service, defaultSnapshot(OTHER));
-  await isRenewed;
+  await isRebuilt;
   expect((await read(service, defaultSnapshot(OTHER))).commit).toBe(commit);
 });
 
-test('What the store does not take within buildTimeout is given up, and the next one has its turn', async () => {
+test('A write that takes longer than buildTimeout is aborted, and the next one has its turn', async () => {
   await repository.add(OTHER.path);
   const store = new MemoryStore({ maxBytes: 1e9 });
   const letPass = holdDeadlines(defer, BUILD_TIMEOUT);
@@ -101,7 +101,7 @@ test.each<[string, (maxBytes: number) => Promise<SnapshotStore>]>([
   },
 );
 
-test('A snapshot that the store failed to give, and then lost, is built and stored again', async () => {
+test('A snapshot that the store failed to return, and then lost, is built and stored again', async () => {
   const shared = new MemoryStore({ maxBytes: 1e9 });
   const local = new MemoryStore({ maxBytes: 0 });
   const times = { localMaxAge: 0, retryInterval: 60 * 60_000 };
@@ -118,7 +118,7 @@ test('A snapshot that the store failed to give, and then lost, is built and stor
   expect((await read(service, repository.snapshot)).source).toBe('store');
 });
 
-test('A build whose artifact was deleted meanwhile does not bring it back: only a later one does', async () => {
+test('A build whose artifact was deleted meanwhile does not store it again: only a later build does', async () => {
   const path = await directory();
   const service = repository.start({ store: new FileSystemStore({ directory: path }) });
   await read(service, repository.snapshot);

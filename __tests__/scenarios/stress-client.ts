@@ -31,7 +31,7 @@ export interface ReceivedDefault {
   readonly path: string;
   readonly commit: string;
   readonly askedAt: number;
-  /** Else it was generated. */
+  /** Else it was built. */
   readonly isStored: boolean;
 }
 

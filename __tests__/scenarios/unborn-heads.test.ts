@@ -48,7 +48,7 @@ describe.each(kinds)('%s', (_, make) => {
   });
 });
 
-test('A HEAD that names a branch without commits comes as the default branch, if that has some, of an upstream that does not say the name', async () => {
+test('If an upstream does not name the branch of a HEAD without commits, the snapshot has the default branch that git clone takes', async () => {
   const { bare, upstream, path, url } = repository;
   await git(bare, 'branch', '-m', 'main', 'master');
   await makeUnborn();

@@ -8,7 +8,6 @@ import { pipeline, Readable } from 'node:stream';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import type { SnapshotOptions } from '../../lib/index.js';
 import { holdDeadlines, passDeadlines } from '../support/deadlines.js';
-import { happenings, listenOnce } from '../support/happenings.js';
 import { listen } from '../support/listen.js';
 import { buildNoisy, NOISE_BYTES } from '../support/noisy-repository.js';
 import { expectNothingLeft, mirrorNames } from '../support/nothing-left.js';
@@ -17,6 +16,7 @@ import { ownRepository } from '../support/own-repository.js';
 import { encodePacket, encodeSideBand, FLUSH } from '../support/pkt-line.js';
 import { expectProblem, expectServed } from '../support/problem.js';
 import { git } from '../support/run.js';
+import { eventsOf, listenOnce } from '../support/service-events.js';
 import { buildSmall } from '../support/small-repositories.js';
 
 type Limits = Pick<SnapshotOptions, 'limits' | 'timeouts'>;
@@ -82,7 +82,7 @@ test('HEAD is the commit of its branch, also if the branch moved while the upstr
   expect(app.router.service.headCommit(id)).toBe(after);
 });
 
-test('An upstream whose messages do not end keeps only its own clone busy', async () => {
+test('An upstream whose messages do not end delays only its own clone', async () => {
   const head = '1'.repeat(40);
   const words = Buffer.concat(
     Array.from({ length: 1000 }, () => [...encodeSideBand(2, Buffer.from('x'))]).flat(),
@@ -111,7 +111,7 @@ test('An upstream whose messages do not end keeps only its own clone busy', asyn
   const startedAt = performance.now();
   let heard = 0;
   const hearSome = async () => {
-    for await (const _ of happenings(app.router.service, 'jobProgress')) {
+    for await (const _ of eventsOf(app.router.service, 'jobProgress')) {
       if (++heard > 2 && said > MANY_WORDS) break;
     }
     // Progress is reported ten times in a second at most.
@@ -148,7 +148,7 @@ describe('A repository over a limit', () => {
     [{ limits: { maxPathBytes: PATH_BYTES - 1 } }, true],
     [{ limits: { maxCheckoutBytes: NOISE_BYTES } }, true],
     [{ timeouts: { buildTimeout: DEADLINE } }, true],
-  ])('fails the request, and is not asked for again at once: %j', async (limits, cloned) => {
+  ])('fails the request, and is not cloned again at once: %j', async (limits, cloned) => {
     const { upstream, path, id } = repository;
     const app = await startApp({ freshness: { negativeCacheTtl: DEADLINE }, ...limits });
     const { service } = app.router;
@@ -166,7 +166,7 @@ describe('A repository over a limit', () => {
     await expectNothingLeft(app.dataDir, upstream);
   });
 
-  test('is served if it just keeps the limits', async () => {
+  test('is served if it is exactly at the limits', async () => {
     const app = await startApp({
       limits: {
         maxObjects: 11,

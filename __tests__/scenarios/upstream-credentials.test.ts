@@ -10,12 +10,12 @@ import type {
   SnapshotErrorCode,
   SnapshotOptions,
 } from '../../lib/index.js';
-import { holdDeadlines } from '../support/deadlines.js';
-import { HAPPENINGS, listen } from '../support/happenings.js';
+import { holdDeadlines, passDeadlines } from '../support/deadlines.js';
 import { HOST, type HostApp } from '../support/host-app.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
 import { ownRepository } from '../support/own-repository.js';
 import { expectProblem } from '../support/problem.js';
+import { EVENT_NAMES, listen } from '../support/service-events.js';
 import { buildSmall } from '../support/small-repositories.js';
 
 /** An hour, in milliseconds. The tests end the deadlines themselves. */
@@ -24,7 +24,7 @@ const DEADLINE = 3_600_000;
 const repository = ownRepository(buildSmall);
 const { defer, startApp } = repository;
 
-describe('An upstream that wants credentials', () => {
+describe('An upstream that demands credentials', () => {
   const right = { username: 'robot', password: 'hunter2 §ecret' };
   const secrets = [right.password, Buffer.from(`robot:${right.password}`).toString('base64')];
 
@@ -67,7 +67,7 @@ describe('An upstream that wants credentials', () => {
     }
   });
 
-  test('lets the provider of credentials know that it refused the last ones', async () => {
+  test('is reported to the provider of credentials when it has refused the last ones', async () => {
     const { upstream, path, id } = repository;
     upstream.fault(path, { kind: 'require-basic-auth', ...right });
     const wrong = { ...right, password: 'expired' };
@@ -102,7 +102,7 @@ describe('An upstream that wants credentials', () => {
     expect(asked.slice(5)).toEqual([true, true]);
   });
 
-  test('is not asked when the provider of credentials gives no name and password', async () => {
+  test('gets no request if the provider returns no name and password', async () => {
     const wrong = Object.create({}, { token: { value: right.password } });
     const { app, told } = await startTalkative(() => wrong);
     await expectProblem(app.snapshotUrl(repository.path), 'INTERNAL', 500);
@@ -110,20 +110,20 @@ describe('An upstream that wants credentials', () => {
     await expectUnasked(app);
   });
 
-  test('is not asked when the provider of credentials fails', async () => {
+  test('gets no request if the provider of credentials fails', async () => {
     const { app } = await startTalkative(() => Promise.reject(new Error(`no ${right.password}`)));
     await expectProblem(app.snapshotUrl(repository.path), 'INTERNAL', 500);
     await expectUnasked(app);
   });
 
-  test('is not asked when the provider of credentials hangs', async () => {
+  test('gets no request while the provider of credentials hangs', async () => {
     const called = withResolvers<void>();
     const { app } = await startTalkative(
       () => {
         called.resolve();
         return new Promise<never>(() => {});
       },
-      { timeouts: { fetchTimeout: DEADLINE } },
+      { timeouts: { refsTimeout: DEADLINE } },
     );
     const passDeadline = holdDeadlines(defer, DEADLINE);
     await Promise.all([
@@ -131,6 +131,21 @@ describe('An upstream that wants credentials', () => {
       called.promise.then(passDeadline),
     ]);
     await expectUnasked(app);
+  });
+
+  test('leaves clients the stored snapshot when the provider of credentials hangs', async () => {
+    let hangs = false;
+    const { app } = await startTalkative(() => (hangs ? new Promise<never>(() => {}) : undefined), {
+      freshness: { maxAge: 0, staleWhileRevalidate: 0 },
+      timeouts: { refsTimeout: DEADLINE },
+    });
+    const { service } = app.router;
+    const { etag } = await service.refresh(repository.id);
+    hangs = true;
+    passDeadlines(defer, DEADLINE);
+    const served = await service.get(defaultSnapshot(repository.id));
+    served.body.destroy();
+    expect([served.source, served.etag]).toEqual(['store', etag]);
   });
 
   async function expectUnasked({ dataDir }: HostApp): Promise<void> {
@@ -164,7 +179,7 @@ describe('An upstream that wants credentials', () => {
       logger: { warn: log('warn'), error: log('error') },
       ...options,
     });
-    for (const name of HAPPENINGS) {
+    for (const name of EVENT_NAMES) {
       listen(app.router.service, name, (event: object) => records.push([name, event]));
     }
     const told = () => inspect(records, { depth: Infinity, showHidden: true });

@@ -104,7 +104,7 @@ describe('An upstream that', () => {
   }
 
   test.each(FAILURES)(
-    '$what does not keep stored snapshots from being served',
+    '$what does not prevent that stored snapshots are served',
     async ({ fault, code, hangs }) => {
       // Whether stale answers are allowed makes no difference after a failed check: each has half of the cases.
       const { service, old, mirror } = await startFresh(code === unreachable ? AT_ONCE : STRICT);
@@ -175,7 +175,7 @@ test.each([
   ['its refs', { kind: 'hang-info-refs' }, 'info-refs-started'],
   ['a pack', { kind: 'hang-upload-pack' }, 'upload-pack-started'],
 ] as const)(
-  'An upstream that hangs when it is asked for %s does not keep stored snapshots from being served',
+  'Stored snapshots are served while the upstream hangs at %s',
   async (_what, fault, started) => {
     const { upstream, path, id } = repository;
     const dataDir = await directory();
@@ -222,7 +222,7 @@ test('A service that closes during a fetch leaves nothing behind', async () => {
   await expectNothingLeft(dataDir, repository.upstream);
 });
 
-test('A mirror that turns out to be damaged at a refresh is cloned anew', async () => {
+test('A mirror that turns out to be damaged at a refresh is cloned again', async () => {
   const dataDir = await directory();
   const service = await start({ dataDir, freshness: { ...PLAIN, ...STRICT } });
   await read(service, repository.snapshot);
@@ -234,7 +234,7 @@ test('A mirror that turns out to be damaged at a refresh is cloned anew', async 
   expect(await fsck(await onlyMirror(dataDir))).toEqual([]);
 });
 
-test('A mirror that cannot be opened is cloned anew, and no request fails', async () => {
+test('A mirror that cannot be opened is cloned again, and no request fails', async () => {
   const dataDir = await directory();
   const service = await start({ dataDir, freshness: PLAIN });
   const old = await read(service, repository.snapshot);

@@ -9,7 +9,6 @@ import { holdDeadlines } from '../support/deadlines.js';
 import { fakeDate } from '../support/fake-date.js';
 import type { Fault } from '../support/faults.js';
 import { fsck } from '../support/fsck.js';
-import { happenings } from '../support/happenings.js';
 import { HOST, type HostApp } from '../support/host-app.js';
 import { buildNoisy, MIDDLE_OF_NOISE } from '../support/noisy-repository.js';
 import { expectNothingLeft, mirrorNames } from '../support/nothing-left.js';
@@ -17,6 +16,7 @@ import { ownRepository } from '../support/own-repository.js';
 import { expectProblem, expectServed } from '../support/problem.js';
 import { threadCount } from '../support/process-resources.js';
 import { seededBytes } from '../support/random.js';
+import { eventsOf } from '../support/service-events.js';
 import { push } from '../support/small-repositories.js';
 import type { UpstreamRequest } from '../support/upstream-request.js';
 
@@ -156,7 +156,7 @@ async function expectRemembered({ snapshotUrl, dataDir }: HostApp, code: Snapsho
 }
 
 test.each(FAILURES)(
-  'An upstream that $name fails the request, is not asked again at once, and leaves nothing behind',
+  'An upstream that $name fails the request, gets no other request at once, and leaves nothing behind',
   async ({ fault, code, hangs }) => {
     const { upstream, path } = repository;
     const passDeadline = holdDeadlines(defer, DEADLINE);
@@ -196,7 +196,7 @@ test('An upstream that stalls within the pack fails the request, and leaves noth
   expect(await threadCount()).toBe(before);
 });
 
-test('A clone that gets further may take longer than the limit, and one that does not may not', async () => {
+test('A clone that makes progress may take longer than the limit, and a clone that makes none may not', async () => {
   const { upstream, path, id, bare } = repository;
   const noise = (name: string) => ({ [name]: seededBytes(name, 3 << 20) });
   await push(bare, { files: noise('first.bin') });
@@ -206,7 +206,7 @@ test('A clone that gets further may take longer than the limit, and one that doe
     timeouts: { fetchTimeout: DEADLINE },
   });
   const hasBegun = async () => {
-    for await (const { progress } of happenings(own.router.service, 'jobProgress')) {
+    for await (const { progress } of eventsOf(own.router.service, 'jobProgress')) {
       if (progress.kind === 'pack') return;
     }
   };
@@ -258,7 +258,7 @@ test('An upstream that recovers is cloned by the next request', async () => {
   expect(await mirrorNames(own.dataDir)).toHaveLength(1);
 });
 
-test('An upstream is asked again after Retry-After, and not before', async () => {
+test('An upstream gets the next request after Retry-After, and not before', async () => {
   const { upstream, path } = repository;
   const takeBack = upstream.fault(path, { kind: 'status', status: 500 });
   const own = await startApp({ freshness: { negativeCacheTtl: HOUR - 900 } });
@@ -273,7 +273,7 @@ test('An upstream is asked again after Retry-After, and not before', async () =>
   await expectServed(url);
 });
 
-test('A request fails when no server listens where the upstream should be', async () => {
+test('A request fails if no server listens at the upstream’s address', async () => {
   // No program gets a port below 1024 by chance.
   const own = await startApp({ upstreamUrl: 'http://127.0.0.1:1' });
   await expectProblem(own.snapshotUrl(repository.path), 'UPSTREAM_UNREACHABLE');

@@ -13,9 +13,9 @@ import {
   read,
   readAtOnce,
 } from '../support/fresh-repository.js';
-import { listen } from '../support/happenings.js';
 import { holdWrites } from '../support/held-writes.js';
 import { HOST, type HostApp } from '../support/host-app.js';
+import { listen } from '../support/service-events.js';
 import { cleanup } from '../support/temporary-directory.js';
 
 const { directory, defer } = cleanup(afterEach);
@@ -57,7 +57,7 @@ async function start(concurrency: SnapshotOptions['concurrency'] = {}) {
   return { app, service, store };
 }
 
-/** The same, which is busy with a snapshot of some other ref until it is let go on. */
+/** As `start`, but the service is busy with a snapshot of another ref until `goOn` is called. */
 async function startBusy(concurrency: SnapshotOptions['concurrency'] = {}) {
   const started = await start(concurrency);
   const goOn = holdWrites(started.store);
@@ -71,7 +71,7 @@ async function startBusy(concurrency: SnapshotOptions['concurrency'] = {}) {
 const variantUrl = (app: HostApp, depth: number) =>
   `${app.snapshotUrl(repository.path)}?depth=${depth}`;
 
-/** Asks for so many variants; each request is waited for by the service when this resolves. */
+/** Requests `count` variants. Resolves when the service has all of these requests. */
 async function ask(app: HostApp, count: number) {
   const hangUp = new AbortController();
   const { signal } = hangUp;
@@ -89,7 +89,7 @@ async function ask(app: HostApp, count: number) {
   return { answers, leave };
 }
 
-test('Variants whose clients hang up before their turn are not built, and another client is next', async () => {
+test('Variants whose clients hang up before their turn are not built, and the next variant is', async () => {
   const { app, service, goOn, begun } = await startBusy();
   const { leave } = await ask(app, FLOOD);
   await leave();
@@ -115,7 +115,7 @@ test('Variants whose clients hang up while the repository is cloned are not buil
   expect(begun()).toBe(1);
 });
 
-test('A variant that was dropped is built for the next client that asks for it', async () => {
+test('A variant that was dropped is built for the next client that requests it', async () => {
   const { app, service, goOn, begun } = await startBusy();
   const { leave } = await ask(app, 1);
   await leave();
@@ -150,7 +150,7 @@ test('Other repositories, and the default snapshot, have their turn before more 
   expect(built).toHaveLength(5);
 });
 
-test('More variants of one repository than may wait get 429, and all else is answered', async () => {
+test('Variants beyond maxPendingVariants get 429, and all other requests are answered', async () => {
   const { app, service, goOn } = await startBusy({ maxPendingVariants: 3 });
   // One is being built.
   const { answers } = await ask(app, 2);

@@ -10,10 +10,10 @@ import { FileSystemStore, MemoryStore, SnapshotError } from '../../lib/index.js'
 import { cloneWithGit, extract } from '../support/clone.js';
 import { expectSameCheckout } from '../support/compare.js';
 import { counter } from '../support/fresh-repository.js';
-import { listen } from '../support/happenings.js';
 import type { HostApp } from '../support/host-app.js';
 import { ownRepository } from '../support/own-repository.js';
 import { git } from '../support/run.js';
+import { listen } from '../support/service-events.js';
 import { push } from '../support/small-repositories.js';
 import { buildTangledHistory } from '../support/tangled-history.js';
 
@@ -68,8 +68,8 @@ async function laterOn(): Promise<void> {
   for (const now = Date.now(); Date.now() === now; ) await setImmediate();
 }
 
-/** Counts the generations that begin during some work. */
-async function generationsOf(app: HostApp, work: () => Promise<unknown>): Promise<number> {
+/** Counts the builds that begin during some work. */
+async function buildsOf(app: HostApp, work: () => Promise<unknown>): Promise<number> {
   let count = 0;
   const end = listen(app.router.service, 'build done', () => count++);
   await work();
@@ -99,14 +99,14 @@ describe('A snapshot by ref or depth', () => {
         expect((await fetch(urlOf(app, query), { headers: same })).status).toBe(304);
       }
     };
-    expect(await generationsOf(app, work)).toBe(0);
+    expect(await buildsOf(app, work)).toBe(0);
     const tags = queries.filter((query) => query !== '?ref=main').map((q) => first.get(q)?.etag);
     expect(new Set(tags).size).toBe(tags.length);
     // Equal snapshots have equal tags.
     expect(first.get('?ref=main')).toEqual(first.get(''));
   });
 
-  test('has the same bytes whenever it is made', async () => {
+  test('has the same bytes whenever it is built', async () => {
     const app = await sharedApp({ freshness: SELDOM });
     for (const [query, selected] of [
       ['?ref=shortcut&depth=3', { ref: 'shortcut', depth: 3 }],
@@ -121,8 +121,8 @@ describe('A snapshot by ref or depth', () => {
   });
 });
 
-describe('Of the snapshots by ref or depth', () => {
-  test('the least recently used are evicted first, and the default snapshot never is', async () => {
+describe('With snapshots by ref or depth', () => {
+  test('the least recently used are evicted first, and never the default snapshot', async () => {
     const app = await sharedApp({ freshness: SELDOM, budgets: { maxVariants: 2 } });
     const [a, b, c, d] = ['?depth=1', '?depth=2', '?ref=v1', '?ref=v1&depth=1'] as const;
     const all = ['', a, b, c, d];
@@ -152,7 +152,7 @@ describe('Of the snapshots by ref or depth', () => {
     expect(await storedOf(app, ['', '?depth=1'])).toEqual(['']);
   });
 
-  test('one is stored, and the failure reported, if the store fails to list or delete others', async () => {
+  test('a new one is stored, and the failure reported, if the store fails to list or delete others', async () => {
     const store = new MemoryStore({ maxBytes: 1e8 });
     const app = await startApp({ store, freshness: SELDOM });
     const { service } = app.router;
@@ -211,7 +211,7 @@ describe('Of the snapshots by ref or depth', () => {
 });
 
 describe('After a push', () => {
-  test('a ref that moved is served anew, and a shallow history of one that did not stays as it is', async () => {
+  test('the snapshot of a moved ref is built again, and a shallow history of another ref stays as it is', async () => {
     const app = await sharedApp({ freshness: STRICT });
     const commit = await commitOf('main~1');
     const unmoved = ['?ref=topic/left&depth=1', '?ref=v2&depth=2', `?ref=${commit}&depth=1`];
@@ -224,7 +224,7 @@ describe('After a push', () => {
         expect([query, await get(app, query)]).toEqual([query, before.get(query)]);
       }
     };
-    expect(await generationsOf(app, kept)).toBe(0);
+    expect(await buildsOf(app, kept)).toBe(0);
     for (const query of moved) {
       const { etag, commit: now } = await get(app, query);
       const isOfMain = !/left|v1/.test(query);
@@ -275,7 +275,7 @@ describe('After a push', () => {
     expect(await storedOf(app, queries)).toEqual([]);
   });
 
-  test('a ref that is served stale is renewed, or removed if it was deleted', async () => {
+  test('a stale snapshot of a ref is built again, or deleted if the ref was deleted', async () => {
     const app = await sharedApp({ freshness: { maxAge: 0, checkInterval: 0 } });
     const { service } = app.router;
     const query = '?ref=topic/left&depth=1';
@@ -287,10 +287,10 @@ describe('After a push', () => {
     };
     expect(await get(app, query)).toEqual(before);
     await until(async () => (await service.statStored(id))?.commit === pushed);
-    const renewed = await get(app, query);
-    expect(renewed.commit).toBe(pushed);
+    const rebuilt = await get(app, query);
+    expect(rebuilt.commit).toBe(pushed);
     await git(repository.bare, 'update-ref', '-d', 'refs/heads/topic/left');
-    expect(await get(app, query)).toEqual(renewed);
+    expect(await get(app, query)).toEqual(rebuilt);
     await until(async () => (await service.statStored(id)) === undefined);
     expect((await fetch(urlOf(app, query))).status).toBe(404);
   });

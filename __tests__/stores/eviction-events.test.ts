@@ -52,7 +52,7 @@ test.each<[string, OnEvict]>([
   }
   expect(warnings).toHaveBeenCalledTimes(2 * STORES.length);
   const detail = expect.stringContaining('the log is full');
-  expect(warnings).toHaveBeenCalledWith('onEvict of the host failed', { detail });
+  expect(warnings).toHaveBeenCalledWith('onEvict of the host app failed', { detail });
 });
 
 test('What onEvict does to a MemoryStore counts after the write', async () => {

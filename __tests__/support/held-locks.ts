@@ -1,7 +1,7 @@
 import { MemoryLocks } from '../../lib/index.js';
 import type { Lock, LockRegistry } from '../../lib/locks/index.js';
 
-/** Locks that make generations of default snapshots wait while `hold` is in effect. */
+/** Locks that make builds of default snapshots wait while `hold` is in effect. */
 export class HeldLocks implements LockRegistry {
   readonly #locks = new MemoryLocks();
   #held: Promise<void> = Promise.resolve();

@@ -13,11 +13,11 @@ import { walkThrough } from './walkthrough.js';
 
 const report = createReport(process.stdout);
 const interrupted = new AbortController();
-// More than once, as npm passes on what the terminal has already sent to all.
+// The signal may come twice: from the terminal, and from npm.
 for (const name of ['SIGINT', 'SIGTERM']) process.on(name, () => interrupted.abort());
 const { signal } = interrupted;
 
-/** What `demo` takes, in order; released in the opposite order, whatever happens. */
+/** Functions that release what `demo` uses. They run in reverse order, even after a failure. */
 const releases = [];
 
 async function demo([url]) {
@@ -52,7 +52,7 @@ async function demo([url]) {
   }
 }
 
-/** Repositories on this machine, so that no internet is needed. */
+/** Serves repositories of this machine, so that the demo needs no internet. */
 async function localSource(directory) {
   const root = join(directory, 'upstream');
   await mkdir(root);

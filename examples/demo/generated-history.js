@@ -14,7 +14,7 @@ export function* generatedHistory({ commits, files, seed }) {
   const project = [];
   for (let i = 0; i < commits; i++) {
     const changed = new Set();
-    // All files are there after the first half of the history.
+    // The first half of the history adds all files.
     while (project.length < Math.min(files, (2 * files * (i + 1)) / commits)) {
       const path = `src/part-${Math.floor(project.length / FILES_PER_DIRECTORY)}/file-${project.length}.txt`;
       const file = { path, lines: Array.from({ length: 20 + random(150) }, line) };

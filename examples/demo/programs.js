@@ -8,8 +8,8 @@ export const environment = {
 };
 
 /**
- * Starts a program that ends, with all that it started, when `signal` aborts. It has a process group
- * of its own: Ctrl-C goes to the whole group of a terminal, and this demo ends its programs itself.
+ * Starts a program. When `signal` aborts, the program and its children end. It has a process group of
+ * its own: Ctrl-C goes to the terminal's group, and the demo ends its programs itself.
  */
 export function start(command, args, { signal, ...options } = {}) {
   const child = spawn(command, args, { detached: true, env: environment, ...options });
@@ -27,7 +27,7 @@ export function start(command, args, { signal, ...options } = {}) {
 /**
  * Runs a program to its end.
  *
- * @returns {Promise<string>} what it wrote to standard output.
+ * @returns {Promise<string>} its standard output.
  */
 export async function run(command, args, { input, signal, ...options } = {}) {
   const child = start(command, args, { signal, stdio: ['pipe', 'pipe', 'pipe'], ...options });

@@ -1,6 +1,6 @@
 import { formatBytes } from './report.js';
 
-/** Shows what the events of a service say. */
+/** Shows the progress that the events of a service report. */
 export function showProgress(events, report) {
   events.on('jobStarted', ({ kind }) => {
     if (kind === 'clone') report.progress('asking the upstream');
@@ -11,7 +11,7 @@ export function showProgress(events, report) {
 
 function describe(progress) {
   if (progress.kind === 'message') {
-    // As git rewrites its line, what follows the last carriage return is the latest.
+    // git rewrites its line: the text after the last carriage return is the latest.
     return `upstream: ${progress.text
       .trimEnd()
       .split(/[\r\n]/)

@@ -1,13 +1,13 @@
 const LABEL_WIDTH = 22;
 const TIME_WIDTH = 9;
 const SIZE_WIDTH = 11;
-/** Milliseconds between two looks at the progress: on a terminal, and in a log. */
+/** Milliseconds between two lines of progress: on a terminal, and in a log. */
 const TERMINAL_INTERVAL = 100;
 const LOG_INTERVAL = 2000;
 
 /**
- * Writes a table line by line. What goes on meanwhile is shown in one more line that changes, or in a
- * log, which can't change, in a line every two seconds.
+ * Writes a table line by line. On a terminal, one more line shows the progress, and changes; a log
+ * gets a new line every two seconds.
  */
 export function createReport(stream) {
   const isTerminal = stream.isTTY === true;
@@ -37,7 +37,7 @@ export function createReport(stream) {
     title: (text) => line(`\n${bold(text)}`),
     note: (text) => line(dim(text)),
 
-    /** What was measured: `seconds`, and `receivedBytes` if they were counted. */
+    /** Writes a measurement: `seconds`, and `receivedBytes` if they were counted. */
     measured(label, { seconds, receivedBytes }, detail) {
       const time = formatSeconds(seconds).padStart(TIME_WIDTH);
       const size = receivedBytes === undefined ? '' : formatBytes(receivedBytes);
@@ -46,15 +46,15 @@ export function createReport(stream) {
       );
     },
 
-    /** What was found out. */
+    /** Writes a result. */
     found: (label, text) => line(`  ${label.padEnd(LABEL_WIDTH)}   ${text}`),
 
-    /** What is being done. */
+    /** Shows the current step. */
     progress(text) {
       progress = `  … ${text}`;
     },
 
-    /** Idempotent. */
+    /** Stops the progress. Idempotent. */
     close() {
       clearInterval(timer);
       if (isTerminal && shown !== '') stream.write('\r\x1b[K');

@@ -8,8 +8,8 @@ const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 const GENERATED = { commits: 1500, files: 1000, seed: 1 };
 
 /**
- * Puts bare repositories into a directory: this checkout, if it has its whole history, and one that is
- * made up, which is always the same.
+ * Puts bare repositories into a directory: this checkout, if it has its whole history, and a
+ * generated repository, which is always the same.
  *
  * @returns {Promise<{ name: string, title: string }[]>}
  */
@@ -33,16 +33,16 @@ export async function prepareRepositories(directory, { report, signal }) {
   );
 }
 
-/** False when the project is no git checkout, or is one without its history. */
+/** Returns false if the project is not a git checkout with its whole history. */
 async function copyCheckout(directory, signal) {
   const git = (...args) => run('git', ['-C', PROJECT, ...args], { signal });
   try {
-    // Only at the top of a checkout is the prefix empty; below one, it is another project's.
+    // In a directory of another project's checkout, the prefix is not empty.
     const isTop = (await git('rev-parse', '--show-prefix')).trim() === '';
     const isShallow = (await git('rev-parse', '--is-shallow-repository')).trim() === 'true';
     if (!isTop || isShallow) return false;
     await git('rev-parse', '--verify', '--quiet', 'HEAD^{commit}');
-    // Over git's transport, which fails if objects are missing, as they are in a partial clone.
+    // Cloned by git's transport, which fails if objects are missing, as in a partial clone.
     await git('clone', '--quiet', '--bare', '--no-local', PROJECT, directory);
     return true;
   } catch {

@@ -7,12 +7,13 @@ import { formatBytes } from './report.js';
 const PIPELINE = 'set -o pipefail; curl -sSf "$1" | zstd -dc | tar -xpf - -C "$2"';
 
 /**
- * Asks for a snapshot twice, restores it, lets git judge the result, and clones the same with git.
+ * Requests a snapshot twice, restores it, checks the result with git, and clones the repository with
+ * git.
  *
  * @param {object} parts
  * @param {string} parts.snapshotUrl of `snapshot.tar.zst`
- * @param {string} parts.upstreamUrl what git clones
- * @param {string} parts.directory empty; for what is restored and cloned
+ * @param {string} parts.upstreamUrl the URL that git clones
+ * @param {string} parts.directory an empty directory for the checkouts
  */
 export async function walkThrough({ snapshotUrl, upstreamUrl, directory, report, signal }) {
   const restored = join(directory, 'restored');
@@ -56,7 +57,7 @@ export async function walkThrough({ snapshotUrl, upstreamUrl, directory, report,
   report.found('git status', changes === '' ? 'clean' : changes);
   report.progress('git fsck');
   const complaints = await fsck(restored, signal);
-  // Real histories have oddities that fsck names in any clone of them.
+  // fsck reports oddities of real histories in any clone.
   const isAsCloned = complaints === '' || complaints === (await fsck(cloned, signal));
   report.found('git fsck', complaints === '' ? 'no complaints' : complaintsAs(isAsCloned));
   const head = await git(restored, 'rev-parse', 'HEAD');
@@ -71,7 +72,7 @@ async function timed(work) {
   return { ...result, seconds: (performance.now() - started) / 1000 };
 }
 
-/** Reads a whole body and throws it away. */
+/** Reads a whole body and discards it. */
 async function download(url, { onBytes, signal }) {
   const response = await fetch(url, { signal });
   if (!response.ok) {
@@ -91,7 +92,7 @@ async function canPipe() {
   return found.every(Boolean);
 }
 
-/** All that git has to say of a repository; it exits with an error if there is anything. */
+/** The output of `git fsck`, which fails if it finds an error. */
 async function fsck(directory, signal) {
   const args = ['-C', directory, 'fsck', '--full', '--strict', '--no-progress'];
   try {

@@ -8,18 +8,18 @@ import { fileURLToPath } from 'node:url';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 
 /*
- * Two replicas on this machine, a Redis server and an S3-compatible server for them, until the process is
- * stopped. S3_ENDPOINT and REDIS_URL name servers that are there already.
+ * Runs two replicas on this machine, and a Redis server and an S3-compatible server for them, until the process
+ * is stopped. S3_ENDPOINT and REDIS_URL name existing servers to use instead.
  */
 
 const { S3_BUCKET = 'snapshots', PORTS = '3001,3002', REDIS_URL, S3_ENDPOINT } = process.env;
 
-/** Of everything that was started here; removed in the end. */
+/** The data of all processes that this script starts; removed at the end. */
 const directory = await mkdtemp(join(tmpdir(), 'fleet-'));
 const children = new Set();
 let isStopping = false;
 
-/** Called again, it waits no longer for answers that are being sent. */
+/** Ends all processes. A second call no longer waits for running downloads. */
 async function stop() {
   for (const child of children) child.kill(isStopping ? 'SIGKILL' : 'SIGTERM');
   if (isStopping) return;
@@ -36,12 +36,12 @@ async function fail(message) {
   await stop();
 }
 
-/** @param onExit told when it ends before all do. */
+/** @param onExit called if the program ends before `stop` is called. */
 function start(command, args, { env = {}, stdout = 'inherit', onExit }) {
   const child = spawn(command, args, {
     stdio: ['pipe', stdout, 'inherit'],
     env: { ...process.env, ...env },
-    // A terminal's Ctrl-C is for this process, which ends them.
+    // Ctrl-C of a terminal must reach only this process, which ends the others.
     detached: true,
   });
   children.add(child);
@@ -58,7 +58,7 @@ function start(command, args, { env = {}, stdout = 'inherit', onExit }) {
 
 const beside = (name) => fileURLToPath(new URL(name, import.meta.url));
 
-/** @returns what the AWS SDK of the replicas takes from the environment. */
+/** @returns environment variables for the AWS SDK of the replicas. */
 async function startS3() {
   const server = start(process.execPath, [beside('s3.js')], {
     stdout: 'pipe',
@@ -101,7 +101,7 @@ async function makeBucket() {
 
 let running = 0;
 
-/** Resolves to its URL when it takes requests; if it ends before, to none. */
+/** Resolves with the replica's URL when it accepts requests, or with `undefined` if it ends before. */
 function startReplica(port, redisUrl) {
   const name = `replica ${++running}`;
   const child = start(process.execPath, [beside('replica.js')], {

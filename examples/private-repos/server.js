@@ -18,7 +18,7 @@ const snapshots = createSnapshotRouter({
   dataDir: DATA_DIR,
   hosts: {
     'github.com': {
-      // Asked before each clone, so that short-lived tokens can be made here.
+      // Called before each clone and each check, so that it can make short-lived tokens.
       credentials: () => ({ username: 'x-access-token', password: GITHUB_TOKEN }),
       ...(GITHUB_BASE_URL !== undefined && {
         baseUrl: GITHUB_BASE_URL,
@@ -27,7 +27,7 @@ const snapshots = createSnapshotRouter({
       }),
     },
   },
-  // The token of this server reads whatever it may at GitHub: say here who may ask for what.
+  // Clients could read every repository that this server's token can read: here it is restricted.
   authorize: (req, repository) => {
     if (!hasToken(req)) return { status: 401, challenge: 'Bearer realm="snapshots"' };
     return repository.path.startsWith(`${GITHUB_ORG.toLowerCase()}/`);

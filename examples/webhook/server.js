@@ -20,7 +20,7 @@ const snapshots = createSnapshotRouter({
 });
 
 const app = express();
-// Before any body parser: the signature is of the bytes that were sent.
+// Before any body parser: the signature covers the bytes as sent.
 app.use(
   '/webhook',
   createWebhookHandler({ secret: WEBHOOK_SECRET.split(','), service: snapshots.service }),

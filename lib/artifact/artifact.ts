@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
+import type { SignalOptions } from '../async/signal-options.js';
 import type { RepositoryId } from '../repository.js';
-import type { ByteRange, SignalOptions } from '../stores/store.js';
+import type { ByteRange, Metadata } from '../stores/store.js';
 
 /** Describes an artifact. */
 export interface ArtifactInfo {
@@ -19,6 +20,8 @@ export interface StoredArtifact extends ArtifactInfo {
   readonly storedAt: number;
   /** The store's name of this version, for `openStored`. */
   readonly revision: string;
+  /** What the service keeps beside the bytes in the store. Opaque. */
+  readonly metadata: Metadata;
 }
 
 /** A stored artifact, or a range of it. Read `body` to its end or destroy it. */
@@ -29,24 +32,31 @@ export interface OpenedArtifact extends StoredArtifact {
 
 /**
  * An artifact that is being built: its size is not known yet. `body` yields all bytes as they are
- * written; if the build fails,
- * it fails with a `SnapshotError`. Read it to its end or destroy it.
+ * written; if the build fails, it fails with a `SnapshotError`. Read it to its end or destroy it.
  */
 export interface BuiltArtifact extends ArtifactInfo {
   readonly source: 'build';
   readonly body: Readable;
 }
 
-export interface StatStoredOptions extends SignalOptions {
+export interface GetOptions extends SignalOptions {
   /**
-   * Answers only if `get` would serve the stored artifact. Checks the upstream first if the
-   * freshness policy demands it. Default: false.
+   * A time by `performance.now()`: a check of the upstream since then counts for this call. Give the
+   * time of the client's request if you make several calls for it. Default: now.
+   */
+  readonly checkedSince?: number | undefined;
+}
+
+export interface StatStoredOptions extends GetOptions {
+  /**
+   * Returns the artifact only if `get` would serve it from the store. Checks the upstream first
+   * where `get` would. Default: false.
    */
   readonly revalidate?: boolean | undefined;
   /**
-   * Answers only for a version with one of these entity tags: the stored version, or one that was
+   * Returns only a version with one of these entity tags: the stored version, or one that was
    * replaced recently. Then `revalidate` has no effect, so that a client that has a part of a
-   * version can get the rest. Default: the stored version, whatever its tag.
+   * version can get the rest. Default: the stored version, with any tag.
    */
   readonly etags?: readonly string[] | undefined;
 }
@@ -63,7 +73,7 @@ export interface DownloadHeaders extends SignalOptions {
   readonly contentDisposition: string;
 }
 
-/** Refs and objects that a client wants the mirror to have. */
+/** Refs and objects that the mirror should have. */
 export interface WantedRefs {
   /** Full name of a ref, or `HEAD` → its wanted id, which may be abbreviated; empty: any id. */
   readonly refs: ReadonlyMap<string, string>;

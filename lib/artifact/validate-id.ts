@@ -7,6 +7,8 @@ import type { ArtifactId } from './id.js';
 
 const MAX_REF_BYTES = 255;
 const MAX_DEPTH = 0x7fff_ffff;
+/** It has no UTF-8 form, but keys of stores have one. */
+const LONE_SURROGATE = /\p{Cs}/u;
 
 /**
  * Validates the id of an artifact from a caller without HTTP, and makes its repository canonical.
@@ -23,7 +25,9 @@ export function canonicalId<Id extends ArtifactId>(config: AllowList, id: Id): I
       break;
     case 'bundle':
       if ('ref' in id || 'depth' in id) throw invalidRequest('a bundle has no ref and no depth');
-      if (!OID_PATTERN.test(id.base)) throw invalidRequest('base is not the object id of a commit');
+      if (id.base !== undefined && !OID_PATTERN.test(id.base)) {
+        throw invalidRequest('base is not the object id of a commit');
+      }
       break;
     default:
       throw invalidRequest('the kind of an artifact is neither snapshot nor bundle');
@@ -54,12 +58,13 @@ export function checkRef(ref: string): void {
   const isPossible =
     Buffer.byteLength(ref) <= MAX_REF_BYTES &&
     !ref.startsWith('-') &&
+    !LONE_SURROGATE.test(ref) &&
     isValidRefName(`refs/heads/${ref}`);
-  if (!isPossible) throw invalidRequest('ref is no name of a branch, tag or commit');
+  if (!isPossible) throw invalidRequest('ref is not a name of a branch, tag or commit');
 }
 
 /** @throws SnapshotError `INVALID_REQUEST` */
 export function checkDepth(depth: number): void {
   if (Number.isInteger(depth) && depth >= 1 && depth <= MAX_DEPTH) return;
-  throw invalidRequest(`depth is no whole number from 1 to ${MAX_DEPTH}`);
+  throw invalidRequest(`depth is not a whole number from 1 to ${MAX_DEPTH}`);
 }

@@ -5,14 +5,14 @@ import { findTarget } from './staging.js';
 import { unpack, withFailures } from './unpack.js';
 
 /**
- * Unpacks a snapshot that the caller has: the body of a response, a file, or the `body` that a
- * service gives. It does so with all guarantees of `restoreSnapshot`: into a directory `.restore-*`
- * beside the target, which takes the target's place when it is complete and checked.
+ * Unpacks a snapshot that the caller already has: the body of a response, a file, or the `body`
+ * that a service returns. All guarantees of `restoreSnapshot` hold: it unpacks into a directory
+ * `.restore-*` beside the target, which takes the target's place when it is complete and checked.
  *
  * @param stream of a `snapshot.tar.zst`: any async iterable of bytes, such as a `Readable` or a web
  * `ReadableStream`. It is read to its end, or destroyed after a failure.
  * @param directory as that of `restoreSnapshot`.
- * @throws SnapshotError as `restoreSnapshot`; `DOWNLOAD_FAILED` when the stream fails, with its error
+ * @throws SnapshotError as `restoreSnapshot`; `DOWNLOAD_FAILED` if the stream fails, with its error
  * as the `cause`; a `SnapshotError` of the stream as it is.
  */
 export async function extractSnapshot(

@@ -3,13 +3,14 @@ import type { Agent } from 'node:http';
 /** Options of `extractSnapshot`. */
 export interface ExtractOptions<Progress = ExtractProgress> {
   /**
-   * Called at the start, about once a MiB and at the end. If it throws, the call fails.
+   * Called at the start, about once per MiB, and at the end. The call waits for a promise that it
+   * returns. If it throws or rejects, the call fails.
    *
    * @default none
    */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
   /**
-   * The most bytes to write: the content of all files and symlinks.
+   * The most bytes of the content of all files and symlinks together.
    *
    * @default 274_877_906_944 (256 GiB)
    */
@@ -21,8 +22,9 @@ export interface ExtractOptions<Progress = ExtractProgress> {
    */
   readonly maxEntries?: number | undefined;
   /**
-   * Ends the call, which then rejects with the signal's own reason and leaves nothing behind. Nothing
-   * else limits how long the next bytes of a stream, or the first answer of a server, may take.
+   * Ends the call, which then rejects with the signal's own reason, and leaves nothing behind.
+   * Nothing else limits how long a stream may take for its next bytes, or a server to begin its
+   * answer.
    *
    * @default none
    */
@@ -41,15 +43,15 @@ export interface RestoreOptions extends ExtractOptions<RestoreProgress> {
    */
   readonly directory: string;
   /**
-   * Sent with the request, `authorization` for instance; not to other origins after a redirect.
+   * Headers for the request, such as `authorization`; not sent to another origin after a redirect.
    *
    * @default {}
    */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /**
    * Makes the connections, also after redirects: an `Agent` of `node:http` or `node:https`, such as
-   * one for a proxy, a CA or a client certificate; or a function that gives the agent for a URL,
-   * `undefined` for none. An agent that can't serve the URL's scheme is `INVALID_OPTIONS`.
+   * one for a proxy, a CA or a client certificate; or a function that returns the agent for a URL,
+   * or `undefined`. An agent that can't serve the URL's scheme is `INVALID_OPTIONS`.
    *
    * @default none: each request has a connection of its own, straight to the server
    */
@@ -73,7 +75,7 @@ export interface ExtractResult {
   readonly receivedBytes: number;
   /** Files and symlinks. */
   readonly files: number;
-  /** Whether the snapshot had a digest, which matched. Other servers send none. */
+  /** Whether the snapshot carried a SHA-256, which then was right. Other servers send none. */
   readonly verified: boolean;
 }
 

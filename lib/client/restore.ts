@@ -14,16 +14,18 @@ import { unpack, withFailures } from './unpack.js';
  * File modes and times are those of the archive; the owner is the user of this process.
  *
  * @throws SnapshotError
- * - `INVALID_OPTIONS`: the URL, a header, the agent, a limit or the directory's name is not usable
+ * - `INVALID_OPTIONS`: the URL, a header, the agent, a limit or the directory's name can't be used
  * - `TARGET_NOT_EMPTY`: `directory` is not an empty directory, at the start or at the end
- * - `DOWNLOAD_FAILED`, always as a `DownloadError`: no answer, an incomplete one, or one other than
- *   200; with its `status`, the server's own code as `remoteCode`, and its `retryAfter`
- * - `ARCHIVE_INVALID`: truncated, corrupt, or not a tree of files, directories and symlinks; a name
- *   that this system can't have; a hook, or a setting that could run a program
- * - `LIMIT_EXCEEDED`: `maxBytes` or `maxEntries`; or more than 256 MiB of paths and targets of
- *   directories and symlinks
+ * - `DOWNLOAD_FAILED`, always as a `DownloadError`: the server sent no answer, an incomplete one,
+ *   or a status other than 200. The error has this `status`, the server's own code as `remoteCode`,
+ *   and its `retryAfter`
+ * - `ARCHIVE_INVALID`: the archive is truncated or corrupt, or has entries other than files,
+ *   directories and symlinks, names that this system can't have, or files that could make git run a
+ *   program
+ * - `LIMIT_EXCEEDED`: the archive exceeds `maxBytes` or `maxEntries`, or has more than 256 MiB of
+ *   directory paths, symlink paths and symlink targets
  * - `STORAGE_FULL`
- * - `INTERNAL`: any other failure of the file system or of a function of the caller, which is the
+ * - `INTERNAL`: any other failure, of the file system or of a function of the caller. It is the
  *   `cause`
  * @throws the reason of `signal`, itself, once that has aborted
  */

@@ -1,9 +1,9 @@
 import type { Request } from 'express';
 import type { RepositoryId } from '../repository.js';
 
-/** What a client asks for. */
+/** The artifact that a client requests. */
 export interface AuthorizeContext {
-  /** `git`: git itself, which the router redirects to the upstream (the option `redirectGit`). */
+  /** `git`: a request of git itself, which the router redirects (the option `redirectGit`). */
   readonly artifact: 'snapshot' | 'bundle' | 'ensure-refs' | 'git';
   /** Of a snapshot: a branch, tag or commit. `undefined`: HEAD. */
   readonly ref?: string | undefined;
@@ -15,16 +15,19 @@ export interface AuthorizeContext {
   readonly signal: AbortSignal;
 }
 
-/** The answer to a client that may not have what it asks for. */
+/** The answer to a client that may not have the artifact. */
 export type Denial =
   | {
-      /** The client must prove who it is, or has failed to. */
+      /** The client must log in, or its credentials are wrong. */
       readonly status: 401;
       /** Values of `WWW-Authenticate`, such as `Basic realm="snapshots"`: at least one. */
       readonly challenge: string | readonly string[];
     }
   | {
-      /** 403: this client may not read the repository. 404: hides that there is a rule. */
+      /**
+       * 403: this client may not read the repository. 404: as if there were no such
+       * repository.
+       */
       readonly status: 403 | 404;
     };
 

@@ -6,7 +6,7 @@ export interface BasicCredentials {
   readonly password: string;
 }
 
-/** What the host app can give. More kinds may follow. */
+/** Credentials of the host app for an upstream. More kinds may follow. */
 export type Credentials = BasicCredentials;
 
 export interface CredentialsContext {
@@ -15,7 +15,7 @@ export interface CredentialsContext {
   /**
    * Whether the upstream refused this repository (401, 403, 404 or 410) to earlier credentials, and
    * no fetch with credentials has succeeded since. Then don't reuse a cached token: it may have
-   * expired. Each process knows its own fetches.
+   * expired. Each process counts only its own fetches.
    */
   readonly previousDenied: boolean;
 }

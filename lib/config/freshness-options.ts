@@ -1,63 +1,64 @@
-/** How soon clients see a push, and how often the upstream is asked. */
+/** How soon clients see a push, and how often the upstream is checked. */
 export interface FreshnessOptions {
   /**
-   * Milliseconds for which a check of the upstream counts. A failed check counts no longer than
-   * `checkInterval`. 0: each request checks.
+   * Milliseconds after a check for which the upstream is not checked again; after a failed check,
+   * for `checkInterval` at most. 0: each request checks it.
    *
    * @default 60_000
    */
   readonly maxAge?: number | undefined;
   /**
-   * Milliseconds after `maxAge` for which a stored artifact is served while the upstream is checked,
-   * or the artifact is built again, in the background. They begin earlier if a check finds that refs
-   * have moved. Later, clients wait for the check and the build. `Infinity`: they never wait. 0: they
-   * always get what the upstream had at the last check. Risk of 0: clients wait for the upstream.
+   * Milliseconds after `maxAge`, or after a check found that refs had moved, for which clients get
+   * a stored artifact at once; the service checks the upstream, or builds the artifact, in the
+   * background. Later, clients wait for that work. `Infinity`: they never wait. 0: they always get
+   * what the upstream had at the last check. Risk of 0: clients wait for the upstream.
    *
    * @default 24 * 60 * 60_000
    */
   readonly staleWhileRevalidate?: number | undefined;
   /**
-   * Milliseconds after `maxAge` for which an artifact is served although checks fail. Later, clients
-   * get the failure of the check, except within `staleWhileRevalidate`. 0: they get it at once. Risk
-   * of a small value: an outage of the upstream becomes an outage of this service.
+   * Milliseconds after `maxAge` for which a stored artifact is still served if checks fail, and a
+   * missing one is built from the mirror. Later, clients get the failure of the check, except
+   * within `staleWhileRevalidate`. Risk of a small value: an outage of the upstream becomes an
+   * outage of this service.
    *
    * @default Infinity
    */
   readonly staleIfError?: number | undefined;
   /**
-   * The least milliseconds between an upstream's checks in the background or for a missing ref.
+   * The least milliseconds between two background checks of one upstream, and between two checks
+   * for a missing ref or commit.
    *
    * @default 5000
    */
   readonly checkInterval?: number | undefined;
   /**
-   * The least milliseconds between background builds of a default snapshot after pushes. Mirror and
-   * bundles stay fresh. A build never waits for more than half of `staleWhileRevalidate`, so that no
-   * client has to wait for it. No effect on a refresh by hand.
+   * The least milliseconds between storing a default snapshot, and building it again in the
+   * background after a push. Mirror, `ensure-refs` and bundles are up to date meanwhile. A build
+   * waits for half of `staleWhileRevalidate` at most. No effect on `service.refresh`.
    *
    * @default 5 * 60_000
    */
   readonly minRebuildInterval?: number | undefined;
   /**
    * Milliseconds for which a failed clone, or a failed build of the same refs, is not repeated. 0:
-   * it is repeated at once. Risk of 0: every retry of a client reaches the upstream.
+   * the next request repeats it. Risk of 0: every retry of a client reaches the upstream.
    *
    * @default 30_000
    */
   readonly negativeCacheTtl?: number | undefined;
   /**
-   * Milliseconds for which an upstream may refuse a repository (401, 403, 404 or 410, and no other
-   * answer) before the repository is no longer served, and its mirror and stored artifacts are
-   * deleted: it became private or was deleted. An outage never has this effect. Risk: expired
-   * credentials cause refusals, too.
+   * Milliseconds after which the service stops serving a repository that the upstream refuses (401,
+   * 403, 404 or 410, and no other answer meanwhile), and deletes its mirror and stored artifacts.
+   * An outage never causes that. Risk: expired credentials cause refusals, too.
    *
    * @default 60 * 60_000
    */
   readonly forgetAfter?: number | undefined;
   /**
-   * Milliseconds between refreshes of repositories in use.
+   * Milliseconds between refreshes of each repository in use, plus or minus a fifth.
    *
-   * @default none: only requests cause them
+   * @default none: only requests, pushes and your own calls cause a refresh
    */
   readonly refreshInterval?: number | undefined;
   /**

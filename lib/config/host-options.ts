@@ -11,29 +11,29 @@ export interface HostOptions {
    */
   readonly baseUrl?: string | undefined;
   /**
-   * The base of `remote.origin.url` in snapshots: clients pull from there.
+   * The base of `remote.origin.url` in snapshots. Clients pull from there.
    *
    * @default `baseUrl`
    */
   readonly originUrl?: string | undefined;
   /**
-   * Called once for each clone and each check. Risk: all clients of the router can read everything
-   * that these credentials can read; restrict this with `authorize`.
+   * Called once for each clone and each check of the upstream. Risk: all clients of the router can
+   * read every repository that these credentials can read. Restrict that with `authorize`.
    *
    * @default none: the service fetches anonymously
    */
   readonly credentials?: CredentialsProvider | undefined;
   /**
-   * Base URLs below which redirects may lead, beside `baseUrl`. Risk: `authorize` sees the
-   * repository that the client names, not the target of a redirect.
+   * The service follows a redirect only to URLs below one of these, or below `baseUrl`. Risk:
+   * `authorize` gets the repository that the client named, not the target of a redirect.
    *
    * @default []
    */
   readonly redirectTo?: readonly string[] | undefined;
   /**
-   * Whether `Org/Repo` and `org/repo` are one repository to the host. Then all paths are in lower
-   * case, also for `authorize` and in `remote.origin.url`. Risk of a wrong `false`: a client writes
-   * a name in another case, and so evades a rule of `authorize`.
+   * Whether `Org/Repo` and `org/repo` are one repository to the host. If so, paths are in lower
+   * case wherever they appear, such as in `authorize` and `remote.origin.url`. Risk of a wrong
+   * `false`: a client evades a rule of `authorize` by writing a name in another case.
    *
    * @default `true` for github.com, gitlab.com, bitbucket.org and codeberg.org
    */
@@ -48,7 +48,7 @@ export interface HostOptions {
   readonly onlyReachableCommits?: boolean | undefined;
   /**
    * Lets the host and the hosts of `redirectTo` resolve to private, loopback and link-local
-   * addresses. Risk: whoever controls the name makes the service connect into your network.
+   * addresses. Risk: whoever controls the name can make the service connect into your network.
    *
    * @default false
    */

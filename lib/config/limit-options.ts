@@ -1,4 +1,4 @@
-/** Limits of one repository. A request that exceeds one is answered with 503 `LIMIT_EXCEEDED`. */
+/** Limits of one repository. If it exceeds one, the answer is 503 `LIMIT_EXCEEDED`. */
 export interface LimitOptions {
   /**
    * Bytes of the upstream's list of refs.
@@ -31,14 +31,15 @@ export interface LimitOptions {
    */
   readonly maxResolvedBytes?: number | undefined;
   /**
-   * The highest ratio of these resolved bytes to the bytes of the pack. Applies above 4 GiB.
+   * The highest ratio of the bytes in `maxResolvedBytes` to the bytes of the pack. It applies if
+   * the resolved bytes exceed 4 GiB.
    *
    * @default 5000
    */
   readonly maxExpansionRatio?: number | undefined;
   /**
-   * Bytes of an object that must be in memory as a whole: deltas, their bases, converted text. Risk:
-   * each indexing thread and each build may hold several objects of this size.
+   * Bytes of an object that must be in memory as a whole: deltas, their bases, converted text.
+   * Risk: each indexing thread and each build may hold several objects of this size.
    *
    * @default 512 * 1024 ** 2
    */
@@ -62,14 +63,15 @@ export interface LimitOptions {
    */
   readonly maxCheckoutBytes?: number | undefined;
   /**
-   * Steps to match paths with `.gitattributes` in one checkout: bytes compared, 5 ns each.
+   * Steps of matching the paths of one checkout with its `.gitattributes` files: one for each
+   * compared byte, and some for each line read. A step takes 5 ns.
    *
    * @default 2_000_000_000
    */
   readonly maxAttributeSteps?: number | undefined;
 }
 
-/** How much is kept. What is above a budget is evicted, the least recently used first. */
+/** How much is kept. The service evicts what exceeds a budget, the least recently used first. */
 export interface BudgetOptions {
   /**
    * Bytes of all mirrors. A mirror in use is never evicted. Risk: with a budget smaller than the
@@ -79,21 +81,21 @@ export interface BudgetOptions {
    */
   readonly maxMirrorBytes?: number | undefined;
   /**
-   * Bytes of the default store's directory. An error with a `store` of your own: give the limit to
-   * that store.
+   * Bytes of the default store's directory. Setting it beside a `store` of your own is an error:
+   * give that store its limit.
    *
    * @default 50 * 1024 ** 3
    */
   readonly maxStoreBytes?: number | undefined;
   /**
-   * Stored snapshots by `ref` or `depth`, and bundles, of one repository: 0 to 10,000. 0: none is
-   * stored.
+   * Stored snapshots by `ref` or `depth`, and bundles, of one repository: 0 to 10,000. 0: none of
+   * them is stored.
    *
    * @default 16
    */
   readonly maxVariants?: number | undefined;
   /**
-   * Bytes of delta bases that each indexing thread caches. A build caches half of it.
+   * Bytes of delta bases that each indexing thread caches. A build caches half as much.
    *
    * @default 16 * 1024 ** 2
    */

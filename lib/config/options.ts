@@ -47,7 +47,7 @@ export function parseServiceOptions(options: ServiceOptions): ServiceConfig {
   return config;
 }
 
-/** As `parseOptions`, for a router of a service that exists. */
+/** As `parseOptions`, for a router of an existing service. */
 export function parseRouterOptions(options: RouterOptions): RouterConfig {
   return checkOptions(routerSchema, options);
 }
@@ -59,6 +59,6 @@ export function workLimits({ limits, concurrency, budgets }: ServiceConfig): Wor
 
 function checkStoreBudget({ store, budgets }: ServiceOptions): void {
   if (store === undefined || budgets?.maxStoreBytes === undefined) return;
-  const message = 'budgets.maxStoreBytes: is of the default store; give the limit to your store';
+  const message = 'budgets.maxStoreBytes: limits the default store only; give your store its limit';
   throw new SnapshotError('INVALID_OPTIONS', `invalid options: ${message}`);
 }

@@ -2,27 +2,27 @@ import type { Authorize } from './authorize.js';
 import type { Logger } from './logger.js';
 import type { ServiceOptions } from './service-options.js';
 
-/** The options of a router: those that concern HTTP. */
+/** The options of a router, which apply to HTTP only. */
 export interface RouterOptions {
   /**
-   * Called for each request, after its address and query were checked. Anything but `true` is
-   * refused, with 403 or with the denial that it returns. `req.params` has the parameters of the
-   * mount, such as `/tenants/:tenant`. Risk: nothing else keeps clients from repositories that your
-   * `credentials` can read. It covers HTTP only, not the service.
+   * Called for each request whose address and query are valid. Unless it returns `true`, the answer
+   * is 403, or the denial that it returns. `req.params` has the parameters of the mount, such as
+   * `/tenants/:tenant`. Risk: nothing else keeps clients from repositories that your `credentials`
+   * can read. It applies to HTTP only, not to the service's own methods.
    *
    * @default none: every client can read every repository of the allowed hosts
    */
   readonly authorize?: Authorize | undefined;
   /**
    * Redirects git itself, which requests `{mount}/{host}/{path}/info/refs`, to the host's
-   * `originUrl`. So `url.{mount}/{host}/.insteadOf` also works for clones and pulls. Without it,
+   * `originUrl`. So `url.{mount}/{host}/.insteadOf` also works for clones and pulls. If `false`,
    * such requests go to the host app.
    *
    * @default false
    */
   readonly redirectGit?: boolean | undefined;
   /**
-   * Milliseconds without a byte taken by a client. Then its connection is cut.
+   * Milliseconds after which the connection of a client that takes no byte is cut.
    *
    * @default 5 * 60_000
    */
@@ -30,7 +30,7 @@ export interface RouterOptions {
   /**
    * Gets failed requests: 503 as `warn`, other statuses from 500 on as `error`.
    *
-   * @default none: silent
+   * @default none: nothing is logged
    */
   readonly logger?: Logger | undefined;
 }

@@ -8,14 +8,14 @@ import {
   methods,
   milliseconds,
 } from '../check-options.js';
-import type { LockRegistry } from '../locks/registry.js';
+import { lockRegistrySchema } from '../locks/registry-schema.js';
 import { HOST } from '../repository.js';
-import type { SnapshotStore } from '../stores/store.js';
+import { storeSchema } from '../stores/store-schema.js';
 import type { Authorize } from './authorize.js';
 import type { CredentialsProvider } from './credentials.js';
 import type { Logger } from './logger.js';
 
-// What each option may be, and its default. The interfaces in `*-options.ts` say what it means.
+// The type and default of each option. The interfaces in `*-options.ts` say what each option means.
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
@@ -45,7 +45,7 @@ const hostName = z
   .string()
   .refine(
     (name) => HOST.test(name) && name === name.toLowerCase(),
-    'must be a lower-case host name, with a port where clients are to name one',
+    'must be a lower-case host name, with a port if clients should write one',
   );
 
 const hostRecord = z.record(hostName, hostSchema).readonly();
@@ -127,11 +127,8 @@ const logger = methods<Logger>(['warn', 'error'], 'a logger').optional();
 const serviceShape = {
   dataDir: z.string().min(1, 'must be a path'),
   hosts: z.union([hostNames, hostRecord]),
-  store: methods<SnapshotStore>(
-    ['stat', 'open', 'put', 'delete', 'list'],
-    'a SnapshotStore',
-  ).optional(),
-  locks: methods<LockRegistry>(['acquire'], 'a LockRegistry').optional(),
+  store: storeSchema.optional(),
+  locks: lockRegistrySchema.optional(),
   freshness: freshnessSchema.prefault({}),
   concurrency: concurrencySchema.prefault({}),
   timeouts: timeoutsSchema.prefault({}),

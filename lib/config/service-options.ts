@@ -16,13 +16,14 @@ export interface ServiceOptions {
    */
   readonly hosts: readonly string[] | Readonly<Record<string, HostOptions>>;
   /**
-   * Where artifacts are stored.
+   * Where artifacts are stored. The app that made the store closes it, after the service.
    *
    * @default `FileSystemStore` in `dataDir`
    */
   readonly store?: SnapshotStore | undefined;
   /**
-   * Keeps two builds of one artifact from running at once. The default covers this process only.
+   * Keeps two builds of one artifact from running at once. The default covers this process only. The
+   * app that made the registry closes it, after the service.
    *
    * @default `MemoryLocks`
    */
@@ -58,27 +59,27 @@ export interface ServiceOptions {
    */
   readonly budgets?: BudgetOptions | undefined;
   /**
-   * What snapshots contain.
+   * The contents of snapshots.
    *
    * @default {}
    */
   readonly snapshot?: SnapshotFormatOptions | undefined;
   /**
-   * Gets failures that no request shows: of a store, a mirror, or a tier.
+   * Gets failures that no client sees: of the store, a mirror, or a tier.
    *
-   * @default none: silent
+   * @default none: nothing is logged
    */
   readonly logger?: Logger | undefined;
   /**
-   * Sent upstream, in printable ASCII. Some hosts choose the smart protocol by the `git/` at its
-   * start.
+   * The `User-Agent` that upstreams get, in printable ASCII. Some hosts choose the smart protocol
+   * by the `git/` at its start.
    *
    * @default git/2.0 (express-git-snapshot)
    */
   readonly userAgent?: string | undefined;
 }
 
-/** What snapshots contain. If an option changes, stored snapshots are built again. */
+/** The contents of snapshots. If an option changes, stored snapshots are built again. */
 export interface SnapshotFormatOptions {
   /**
    * zstd level of everything but packs, which do not compress: 1 (fast) to 19 (small).

@@ -7,34 +7,35 @@ export interface ConcurrencyOptions {
    */
   readonly clonesPerHost?: number | undefined;
   /**
-   * Checks and fetches of each host that run at once, and as many queries of mirrors. More wait in
-   * a queue of that host. Each has a thread.
+   * Repositories of each host that are checked and fetched at once, and as many queries to mirrors.
+   * More wait in a queue of that host. Each has a thread.
    *
    * @default 8
    */
   readonly fetchesPerHost?: number | undefined;
   /**
-   * Builds that run at once. More wait in a queue, in fair turns. Each has a thread, and a large
-   * one has a second.
+   * Builds that run at once. More wait for fair turns. Each has a thread, and a large one has a
+   * second.
    *
    * @default 2
    */
   readonly builds?: number | undefined;
   /**
-   * Builds that run or wait, and repositories in which `ensure-refs` and bundle requests look
-   * something up. More work is answered with 503.
+   * Builds that run or wait, plus repositories whose mirrors are queried for `ensure-refs` and
+   * bundles. More work is answered with 503.
    *
    * @default 1000
    */
   readonly maxPendingBuilds?: number | undefined;
   /**
-   * Builds of variants and bundles of one repository that run or wait. One more gets 429.
+   * Builds of one repository, for `ref`, `depth` and bundles, that run or wait. One more is
+   * answered with 429.
    *
    * @default 32
    */
   readonly maxPendingVariants?: number | undefined;
   /**
-   * Threads that index one pack, with the one that receives it: 1 to 64.
+   * Threads that index one pack, including the one that receives it: 1 to 64.
    *
    * @default the number of processors, at most 4
    */
@@ -50,21 +51,23 @@ export interface TimeoutOptions {
    */
   readonly connectTimeout?: number | undefined;
   /**
-   * Milliseconds within which the upstream's list of refs must arrive. Later, the upstream counts
-   * as down.
+   * Milliseconds within which the upstream's list of refs must arrive, and before that the answer of
+   * `credentials`. Otherwise, the upstream counts as down.
    *
    * @default 60_000
    */
   readonly refsTimeout?: number | undefined;
   /**
    * Milliseconds within which a clone or fetch must make progress: until the first MiB of the pack,
-   * for each further 256 MiB, and from its end to the verified mirror. The whole has no limit.
+   * for each 256 MiB, and from the end of the pack to the verified mirror. The whole clone has no
+   * limit.
    *
    * @default 120 * 60_000
    */
   readonly fetchTimeout?: number | undefined;
   /**
-   * Milliseconds without a byte of the pack, after its first byte. Then the fetch fails.
+   * Milliseconds after which a fetch fails if no byte of the pack arrives. It counts from the first
+   * byte on.
    *
    * @default 60_000
    */

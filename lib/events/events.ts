@@ -15,7 +15,7 @@ export interface SnapshotEvents {
    * finds the stored artifact to be current, or fails because of the upstream.
    */
   miss: MissEvent;
-  /** A job's turn has come. Each started job ends once. */
+  /** A job has left the queue. Each started job ends once. */
   jobStarted: JobStartedEvent;
   jobProgress: JobProgressEvent;
   /** A job has succeeded or failed, or was aborted. */
@@ -46,7 +46,7 @@ export interface HitEvent extends AboutArtifact {
   readonly etag: string;
   /** Bytes of the whole artifact, also for a range. */
   readonly size: number;
-  /** Milliseconds since the artifact was stored. */
+  /** Milliseconds since the artifact was last known to be current. */
   readonly ageMs: number;
   /** Whether a build would give another artifact, as far as is known. */
   readonly stale: boolean;
@@ -89,6 +89,6 @@ export interface EvictionFailedEvent extends About {
 }
 
 export interface RepositoryForgottenEvent extends About {
-  /** Some of it could not be deleted: the service tries again. */
+  /** Why some of it could not be deleted: the service tries again. `undefined`: all was deleted. */
   readonly error: SnapshotError | undefined;
 }

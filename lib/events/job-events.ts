@@ -3,7 +3,7 @@ import type { SnapshotError } from '../errors.js';
 import type { RepositoryId } from '../repository.js';
 import type { FetchProgress } from '../upstream/fetch-progress.js';
 
-/** What each kind of job has done, if it succeeded. */
+/** The results of each kind of job, if it succeeded. */
 export interface JobResults {
   /** A mirror was created. */
   readonly clone: {
@@ -55,13 +55,13 @@ export interface JobResults {
 export type JobKind = keyof JobResults;
 
 export interface JobInfo<Kind extends JobKind = JobKind> {
-  /** Names the job in all its events. Unique in the world. */
+  /** The same in all events of the job. Unique among all processes. */
   readonly id: string;
   readonly kind: Kind;
   readonly repository: RepositoryId;
   /** The artifact that is built or stored. */
   readonly artifact: Kind extends 'build' | 'store' ? ArtifactId : undefined;
-  /** Milliseconds for which the job waited for its turn. */
+  /** Milliseconds for which the job waited in the queue. */
   readonly queuedMs: number;
 }
 
@@ -72,11 +72,11 @@ export type JobProgressEvent = {
   [Kind in 'clone' | 'fetch']: JobInfo<Kind> & { readonly progress: FetchProgress };
 }['clone' | 'fetch'];
 
-/** `error` is `undefined` if the job succeeded. Only then there are results; they depend on `kind`. */
+/** `error` is `undefined` if the job succeeded. Only then there are results, which depend on `kind`. */
 export type JobEndedEvent = { [Kind in JobKind]: JobEnd<Kind> }[JobKind];
 
 export type JobEnd<Kind extends JobKind> = JobInfo<Kind> & {
-  /** Milliseconds from the start to the end. */
+  /** Milliseconds from `jobStarted` to `jobEnded`. */
   readonly durationMs: number;
 } & (Success<Kind> | Failure<Kind>);
 

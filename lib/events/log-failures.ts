@@ -20,14 +20,14 @@ export function logFailures(events: SnapshotEventSource, logger: Logger): void {
     logger.error(failureFields(error, repository), 'artifacts not evicted');
   });
   events.on('mirrorSeedFailed', ({ repository, error }) => {
-    logger.warn(failureFields(error, repository), 'stored snapshot not usable for a mirror');
+    logger.warn(failureFields(error, repository), 'stored snapshot not used for a mirror');
   });
   events.on('mirrorCorrupted', ({ repository, error }) => {
     logger.error(failureFields(error, repository), 'mirror corrupted');
   });
   events.on('repositoryForgotten', ({ repository, error }) => {
     const name = repositoryKey(repository);
-    if (error === undefined) logger.warn({ repository: name }, 'repository refused and deleted');
-    else logger.error(failureFields(error, repository), 'repository refused but not deleted');
+    if (error === undefined) logger.warn({ repository: name }, 'refused repository deleted');
+    else logger.error(failureFields(error, repository), 'refused repository not deleted');
   });
 }

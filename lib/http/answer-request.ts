@@ -17,13 +17,13 @@ export interface Exchange {
   readonly req: Request;
   readonly res: Response;
   readonly repository: RepositoryId;
-  /** Aborts when the client leaves before its answer is complete. */
+  /** Aborts when the client leaves, or other code ends the answer, before this one is complete. */
   readonly signal: AbortSignal;
 }
 
 /** A parsed request. If `serve` rejects, the client gets a problem, or its answer breaks off. */
 export interface ParsedRequest {
-  /** What the client asks for, for `authorize`. */
+  /** The artifact that the client requests, for `authorize`. */
   readonly wanted: Omit<AuthorizeContext, 'signal'>;
   serve(exchange: Exchange): Promise<void>;
 }
@@ -79,13 +79,15 @@ export function createAnswer(service: SnapshotService, config: RouterConfig) {
       signal.throwIfAborted();
       await serve({ req, res, repository, signal });
     } catch (error) {
-      if (turn?.signal.aborted) return; // the client is gone
+      if (turn?.signal.aborted) return; // the client is gone, or has another answer
       const failure = toSnapshotError(error);
       const status = isUpstreamFailure(failure) ? handler.upstreamFailureStatus : undefined;
       sendProblemOrBreak(res, failure, status);
       // A client that pipelines too many requests must not fill the log.
       if (turn === undefined) return;
       callHost('a logger', () => logFailure(config.logger, failure, repository));
+    } finally {
+      turn?.end();
     }
   };
 }

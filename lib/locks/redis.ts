@@ -4,6 +4,7 @@ import { Redis } from 'ioredis';
 import { unlessAborted } from '../async/abort.js';
 import { elapsedSince, now, type Time } from '../async/clock.js';
 import { unlessLate } from '../async/deadline.js';
+import type { SignalOptions } from '../async/signal-options.js';
 import { checkOptions } from '../check-options.js';
 import { SnapshotError } from '../errors.js';
 import { MemoryLocks } from './memory.js';
@@ -18,14 +19,14 @@ export type { RedisLocksOptions } from './redis-options.js';
  * Locks in Redis, for processes on many machines. A lock is a lease that is renewed while it is
  * held. If its process dies, the lock is free when the lease ends.
  *
- * - In one process, waiters for a key queue, and only the first one asks Redis. Between processes
- *   there is no order: the first process that asks for a free key gets it.
+ * - In one process, waiters for a key queue, and only the first one calls Redis. Processes do not
+ *   queue: the first process that asks for a free key gets it.
  * - `signal` of a lock aborts when the lease is lost: the server could not be reached before the
  *   lease ended, or it has lost the key or given it to another holder. A lost lease stays lost.
  * - These locks are only leases. A process that stands still for longer than its lease goes on
  *   beside the next holder, and a Redis that fails over to a replica may forget locks. So a lock
  *   only saves work: the store decides which result stays. There is no fencing token: a store that
- *   writes conditionally takes a result only if the version that was found when the work began is
+ *   writes conditionally keeps a result only if the version that was stored when the work began is
  *   still stored.
  *
  * @throws SnapshotError `INVALID_OPTIONS` from the constructor.
@@ -52,10 +53,7 @@ export class RedisLocks implements LockRegistry, AsyncDisposable {
   }
 
   /** @throws SnapshotError `LOCK_UNAVAILABLE`, `CLOSED`; the signal's reason. */
-  async acquire(
-    key: string,
-    { signal }: { signal?: AbortSignal | undefined } = {},
-  ): Promise<DisposableLock> {
+  async acquire(key: string, { signal }: SignalOptions = {}): Promise<DisposableLock> {
     const askedAt = now();
     const closing = this.#closing.signal;
     const ends = signal === undefined ? closing : AbortSignal.any([signal, closing]);
@@ -91,7 +89,7 @@ export class RedisLocks implements LockRegistry, AsyncDisposable {
     try {
       while (!(await lease.take(signal))) {
         this.#failure = undefined;
-        // Waiters must not ask all at once.
+        // Processes that wait must not all call Redis at the same time.
         const pause = this.#config.retryInterval * (0.5 + Math.random());
         await unlessAborted(setTimeout(pause, undefined, { signal, ref: false }), signal);
       }

@@ -81,7 +81,7 @@ export class RefFinder {
     const key = repositoryKey(repository);
     return this.#fetches.join(`${key} ${commit}`, async () => {
       if (this.#waiting.of(key) >= MAX_WAITING) {
-        const message = `${MAX_WAITING} commits of ${key} are being fetched or waited for`;
+        const message = `${MAX_WAITING} commits of ${key} are being fetched or queued`;
         throw new SnapshotError('OVERLOADED', message, { retryAfter: RETRY_AFTER });
       }
       this.#waiting.add(key, 1);

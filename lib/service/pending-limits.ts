@@ -41,7 +41,7 @@ export class PendingLimits {
     const key = repositoryKey(repository);
     const { maxPendingVariants } = this.#limits;
     if (!isBackground && isVariant(id) && this.#variants.of(key) >= maxPendingVariants) {
-      const message = `${maxPendingVariants} variants of ${key} are being made or waited for`;
+      const message = `${maxPendingVariants} variants of ${key} are being built or queued`;
       throw new SnapshotError('TOO_MANY_VARIANTS', message, {
         retryAfter: RETRY_AFTER,
         repository,
@@ -78,7 +78,7 @@ export class PendingLimits {
     if (this.#builds + this.#queries.size < maxPendingBuilds) return;
     throw new SnapshotError(
       'OVERLOADED',
-      `${maxPendingBuilds} artifacts are being made or waited for`,
+      `${maxPendingBuilds} artifacts are being built or queued`,
     );
   }
 }

@@ -95,7 +95,7 @@ export class Refusals {
     throw thrownAgain(refusal.error);
   }
 
-  /** Ends a refusal, as when the repository is evicted. @throws SnapshotError `STORE_FAILED` */
+  /** Ends a refusal, as when the repository is purged. @throws SnapshotError `STORE_FAILED` */
   async forget(repository: RepositoryId): Promise<void> {
     const key = repositoryKey(repository);
     await withLock(this.#turns, key, async () => {

@@ -10,7 +10,7 @@ export interface RepositoryStatus {
   readonly mirror:
     | {
         readonly state: 'cloning' | 'ready';
-        /** The size of its packs and idx files. */
+        /** The bytes of its packs and idx files. */
         readonly bytes: number;
         readonly packs: number;
         /** HEAD's commit. */
@@ -29,7 +29,7 @@ export interface RepositoryStatus {
   readonly error: SnapshotError | undefined;
 }
 
-/** The state of a service at this moment, for gauges. Events have what happens in between. */
+/** The state of a service at this moment, for gauges. Events report what happens in between. */
 export interface ServiceStats {
   /** Repositories that have a mirror, or that clients have requested. */
   readonly repositories: number;

@@ -2,6 +2,7 @@ import type {
   BuiltArtifact,
   DownloadHeaders,
   EnsuredRefs,
+  GetOptions,
   OpenedArtifact,
   OpenStoredOptions,
   StatStoredOptions,
@@ -9,15 +10,15 @@ import type {
   WantedRefs,
 } from '../artifact/artifact.js';
 import type { ArtifactId, BundleId } from '../artifact/id.js';
+import type { SignalOptions } from '../async/signal-options.js';
 import type { SnapshotEventSource } from '../events/emitter.js';
 import type { RepositoryId } from '../repository.js';
-import type { SignalOptions } from '../stores/store.js';
 import type { RepositoryStatus, ServiceStats } from './service-status.js';
 
 export interface CloseOptions {
   /**
-   * Whether running builds finish first and are stored. Default: false, which ends them, and the
-   * requests that wait for them.
+   * Whether running builds finish first and are stored. Default: false; running builds are ended,
+   * and requests that wait for them fail.
    */
   readonly drain?: boolean | undefined;
   /** When it aborts, draining ends, and the builds that still run are ended. */
@@ -28,11 +29,10 @@ export interface CloseOptions {
  * Serves artifacts of allowed repositories: the whole library without HTTP. A router works with any
  * object that fulfils this interface.
  *
- * All calls take ids and repositories in any form that `parseRepository` gives, and answer with
- * canonical ones. All calls about a repository throw `FORBIDDEN` or `INVALID_REPOSITORY` as
- * `resolve`. When the signal of a call aborts, the call rejects with the signal's reason, and a
- * `body` that it gave fails with this reason; shared work goes on. `close` and `await using` end
- * the service.
+ * All methods take repositories as `parseRepository` returns them, and return canonical ones. All
+ * methods that take a repository throw `FORBIDDEN` or `INVALID_REPOSITORY`, as `resolve` does. When
+ * the signal of a call aborts, the call rejects with the signal's reason, and a `body` that it
+ * returned fails with this reason; shared work goes on. `close` and `await using` end the service.
  */
 export interface SnapshotService extends AsyncDisposable {
   readonly events: SnapshotEventSource;
@@ -41,8 +41,8 @@ export interface SnapshotService extends AsyncDisposable {
 
   /**
    * Resolves when the directories exist, a crash's leftovers are removed, and the mirrors were
-   * found. Hits are served before; other requests wait by themselves. A failed start is repeated
-   * for the next caller.
+   * found. Hits are served before; other requests wait by themselves. If that fails, the next call
+   * makes another attempt.
    *
    * @throws SnapshotError the failure of the start.
    */
@@ -67,7 +67,7 @@ export interface SnapshotService extends AsyncDisposable {
    * `LOCK_UNAVAILABLE`, `MIRROR_CORRUPTED`, `INVALID_REQUEST`, `CLOSED`, `INTERNAL`; the signal's
    * reason.
    */
-  get(id: ArtifactId, options?: SignalOptions): Promise<OpenedArtifact | BuiltArtifact>;
+  get(id: ArtifactId, options?: GetOptions): Promise<OpenedArtifact | BuiltArtifact>;
   /**
    * Describes the stored artifact, if there is one. Never builds; checks the upstream only with
    * `revalidate`.
@@ -82,8 +82,8 @@ export interface SnapshotService extends AsyncDisposable {
    */
   openStored(id: ArtifactId, options?: OpenStoredOptions): Promise<OpenedArtifact | undefined>;
   /**
-   * A URL by which clients can download the artifact from the store for a while. `undefined`: there
-   * is none, or another version is stored by now.
+   * A URL from which anybody can download this version from the store for a while. `undefined` if
+   * there is none, or if another version is stored by now.
    */
   getDownloadUrl(
     id: ArtifactId,
@@ -94,17 +94,17 @@ export interface SnapshotService extends AsyncDisposable {
   delete(id: ArtifactId, options?: SignalOptions): Promise<void>;
 
   /**
-   * Whether the upstream's HEAD is the bundle's base. Checks the upstream if the mirror's HEAD is
-   * the base, or if the mirror lacks the base.
+   * Whether the bundle has a base, and this is the upstream's HEAD. Checks the upstream if the base is the
+   * mirror's HEAD, or if the mirror lacks it.
    *
    * @throws SnapshotError `BASE_NOT_FOUND` when the upstream lacks the base, or the check failed.
    */
   isHead(id: BundleId, options?: SignalOptions): Promise<boolean>;
   /**
-   * Brings refs and commits into the mirror, by one fetch if something is missing, and one more for
-   * each unreachable commit.
+   * Makes the mirror hold refs and commits. Fetches once if one of them is missing, and once more
+   * for each commit that no branch or tag reaches.
    *
-   * @throws SnapshotError `UPSTREAM_*` when a fetch fails, `OVERLOADED` at too many calls at once.
+   * @throws SnapshotError `UPSTREAM_*` if a fetch fails, `OVERLOADED` for too many calls at once.
    */
   ensureRefs(
     repository: RepositoryId,
@@ -120,8 +120,8 @@ export interface SnapshotService extends AsyncDisposable {
    */
   refresh(repository: RepositoryId, options?: SignalOptions): Promise<StoredArtifact>;
   /**
-   * Reports a push to the repository with this URL. A known repository is refreshed soon. The
-   * upstream is checked at most once per `checkInterval`.
+   * Reports a push to the repository with this clone URL. If the service knows the repository, it
+   * refreshes it soon: it checks an upstream at most once per `checkInterval`.
    *
    * @returns whether the repository is known: a client requested it, or it is mirrored or stored.
    * @throws SnapshotError `STORE_FAILED`
@@ -139,9 +139,9 @@ export interface SnapshotService extends AsyncDisposable {
   /** The status of all repositories that have a mirror, or that clients have requested. */
   listRepositories(options?: SignalOptions): Promise<RepositoryStatus[]>;
 
-  /** How much the service has, and does, at this moment. */
+  /** The state of the service at this moment, for gauges. */
   stats(): ServiceStats;
 
-  /** Ends all work, begins none, and releases all that the service has made. Idempotent. */
+  /** Ends all work, and releases threads, files and sockets. Idempotent. */
   close(options?: CloseOptions): Promise<void>;
 }

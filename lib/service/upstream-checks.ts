@@ -133,7 +133,7 @@ export class UpstreamChecks {
     const key = repositoryKey(repository);
     const wanted = this.#wantedRefs.get(key) ?? new Set();
     if (wanted.size > 0 && wanted.size + names.length > MAX_WANTED_REFS) {
-      const message = `clients wait for over ${MAX_WANTED_REFS} refs of ${key}`;
+      const message = `over ${MAX_WANTED_REFS} refs of ${key} are being looked for`;
       throw new SnapshotError('OVERLOADED', message, { retryAfter: RETRY_AFTER, repository });
     }
     for (const name of names) wanted.add(name);

@@ -1,8 +1,18 @@
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { unlessAborted } from '../async/abort.js';
+import type { OpenedObject } from './store.js';
 
 const READ_BYTES = 256 * 1024;
+
+/**
+ * Adds a listener: otherwise a body that fails before it is read would end the process. Its reader
+ * still gets the error.
+ */
+export function withErrorListener(opened: OpenedObject | undefined): OpenedObject | undefined {
+  opened?.body.on('error', () => {});
+  return opened;
+}
 
 /**
  * The chunks of a body. If its reader stops early, or the signal aborts, it ends the body, even one
@@ -36,7 +46,7 @@ export function endBody(
   else chunks.return?.().catch(() => {});
 }
 
-/** The bytes of a file. It is opened when they are first asked for. */
+/** The bytes of a file. The first read opens the file. */
 export async function* fileBody(file: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   yield* chunksOf(createReadStream(file, { highWaterMark: READ_BYTES }), signal);
 }

@@ -1,7 +1,7 @@
 /** Options of stores that keep replaced revisions, for clients that still read them in parts. */
 export interface KeepReplacedOptions {
   /**
-   * Milliseconds for which clients can read a replaced revision by its name. 0: none is kept.
+   * Milliseconds for which a replaced revision can still be read by its name. 0: none is kept.
    *
    * @default 600_000
    */

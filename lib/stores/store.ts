@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { SignalOptions } from '../async/signal-options.js';
 
 /** Flat text pairs that a store keeps beside an object's bytes and gives back exactly. */
 export type Metadata = Readonly<Record<string, string>>;
@@ -36,13 +37,8 @@ export interface StoredObject {
  */
 export type WriteCondition = string | null | undefined;
 
-export interface SignalOptions {
-  /** When it aborts, the caller no longer waits: a method SHOULD end, and reject with the reason. */
-  signal?: AbortSignal | undefined;
-}
-
 export interface PutOptions extends SignalOptions {
-  /** Default: none. The store takes them as they are when it is called. */
+  /** Default: none. If the caller changes them after the call, the store keeps the old ones. */
   metadata?: Metadata | undefined;
   /** The write's condition. Only stores with `writesConditionally` honour it. Default: none. */
   ifRevision?: WriteCondition;
@@ -53,7 +49,7 @@ export interface PutOptions extends SignalOptions {
 export interface OpenOptions extends SignalOptions {
   /** Only these bytes. The caller makes sure that they lie within the object. Default: all. */
   range?: ByteRange | undefined;
-  /** Only this revision, stored or replaced. If it is missing, `open` returns `undefined`. */
+  /** Only this revision, stored or replaced. `open` returns `undefined` if the store lacks it. */
   revision?: string | undefined;
 }
 
@@ -66,20 +62,22 @@ export interface DownloadUrlOptions extends SignalOptions {
 }
 
 export interface ListOptions extends SignalOptions {
-  /** Only objects whose keys begin with it. Default: all. */
+  /** Only objects whose keys begin with it: as `startsWith` of a string. Default: all. */
   prefix?: string | undefined;
 }
 
 export interface OpenedObject extends StoredObject {
   /**
-   * The requested bytes. All other properties describe the whole object. Its reader reads it to its
-   * end or destroys it, and may change the chunks.
+   * The requested bytes. All other properties describe the whole object. The caller of `open` reads
+   * the body to its end or destroys it. It may change the chunks: they MUST NOT be the memory in which
+   * the store keeps the object.
    */
   readonly body: Readable;
 }
 
 /**
- * Keeps finished snapshots.
+ * Keeps finished snapshots. `storeContract`, of `express-git-snapshot/testing`, tests a store of your
+ * own against this contract.
  *
  * - An object MUST NOT be readable before the store has all of its bytes. A crashed or failed write
  *   MUST leave nothing readable, and the object that was stored before stays.
@@ -87,8 +85,9 @@ export interface OpenedObject extends StoredObject {
  *   its end, never a mix. `size`, `revision`, `metadata` and `body` of one `open` are of one
  *   revision.
  * - `delete` MUST be atomic and idempotent, and MUST NOT disturb bodies that are being read.
- * - Keys are opaque strings of at least 1 byte; a store takes 2,048 bytes or more. Different
- *   strings are different objects.
+ * - Keys are opaque strings of 1 to 2,048 bytes in UTF-8; neither they nor prefixes have lone
+ *   surrogates. Different strings are different objects. An object may have 0 bytes.
+ * - If writes under one key overlap, the last one to end wins. Their bytes MUST NOT mix.
  * - A store MAY drop objects at any time (budget, eviction): that is a miss, never an error.
  * - A store with priorities MUST NOT evict an object of normal priority to make room for one of low
  *   priority. If evicting all objects of low priority would not make enough room, the store does
@@ -98,14 +97,16 @@ export interface OpenedObject extends StoredObject {
  * - A replaced object MUST have the priority of the new one, from the moment that the new one is
  *   readable.
  * - Failures reject with a `SnapshotError` coded `STORE_FAILED` or, for a full disk,
- *   `STORAGE_FULL`.
+ *   `STORAGE_FULL`. The service takes any other error for a defect: `INTERNAL`, which is not
+ *   transient.
  */
 export interface SnapshotStore {
   /**
    * Whether `put` and `putFile` honour `ifRevision`. Then they MUST reject with a `SnapshotError`
-   * coded `PRECONDITION_FAILED` if another revision is stored when the object would be published.
-   * If several writes name the same revision, or `null`, the store MUST publish at most one of
-   * them, even if different processes make them. Default: false.
+   * coded `PRECONDITION_FAILED` unless the named revision is stored when the object would be
+   * published; for `null`, unless nothing is. If several writes name the same revision, or `null`,
+   * the store MUST publish at most one of them, even if different processes make them. Default:
+   * false.
    */
   readonly writesConditionally?: boolean | undefined;
   /** `undefined` when nothing is stored under the key. */
@@ -121,9 +122,8 @@ export interface SnapshotStore {
    * the caller may use its memory again.
    *
    * When the body fails, or the signal aborts before the object is published, `put` MUST store
-   * nothing, and reject with the error of the body or the reason of the signal. A store that looks
-   * at the signal only at the end of the body need not hurry: the service's bodies fail when the
-   * signal aborts.
+   * nothing, and reject with the error of the body or the reason of the signal. It is enough to
+   * check the signal at the end of the body: the service's bodies fail as soon as the signal aborts.
    */
   put(key: string, body: AsyncIterable<Uint8Array>, options?: PutOptions): Promise<StoredObject>;
   delete(key: string, options?: SignalOptions): Promise<void>;
@@ -150,10 +150,13 @@ export interface SnapshotStore {
    * returns to callers that name them; the latest first. None when nothing is stored under the key.
    *
    * In a store that has it, the revision that a write names as `ifRevision` SHOULD stay readable
-   * for some minutes after it was replaced. No other method shows it. It MUST be gone when `delete`
-   * of its key resolves.
+   * for some minutes after it was replaced. `stat`, `list`, and `open` without its name do not show
+   * it. All replaced revisions of a key MUST be gone when `delete` of the key resolves.
    */
   listReplaced?(key: string, options?: SignalOptions): Promise<readonly StoredObject[]>;
-  /** Whoever made the store calls it once, after its users. Default: nothing to release. */
+  /**
+   * Optional: releases what the store holds. The app that made the store calls it once, when nothing
+   * uses the store any more: the router and the service do not close it.
+   */
   close?(): Promise<void>;
 }

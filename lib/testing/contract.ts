@@ -9,11 +9,11 @@ export type ContractCases<Subject> = Readonly<Record<string, Run<Subject> | NewC
 type Run<Subject> = (subject: Subject) => Promise<void>;
 
 /**
- * A test that came after the last major version. Its failure is a warning of the process: only a
- * major version may make an implementation fail that passed before.
+ * A test that was added after the last major version. Its failure is a warning of the process: only
+ * a major version may fail an implementation that passed before.
  */
 export interface NewCase<Subject> {
-  /** The version of this package that brought it. */
+  /** The version of this package that added it. */
   readonly since: string;
   readonly warns: Run<Subject>;
 }

@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict';
+import { z } from 'zod';
+import { callback, checkOptions, milliseconds } from '../check-options.js';
 import type { Lock, LockRegistry } from '../locks/registry.js';
+import { lockRegistrySchema } from '../locks/registry-schema.js';
 import { type ContractCases, type RegisterTest, registerCases } from './contract.js';
+import { contractSchema } from './contract-schema.js';
 
 /** A lock registry for one test, made by the factory. */
 export interface LocksUnderTest {
   readonly locks: LockRegistry;
-  /** Called after `locks.close()`. */
+  /**
+   * Makes another registry with the same locks, as another process would. Leave it out if only
+   * callers of one registry exclude each other.
+   */
+  readonly another?: (() => LockRegistry | Promise<LockRegistry>) | undefined;
+  /** Removes the data. Called after `locks.close()`. */
   readonly cleanup?: (() => unknown) | undefined;
 }
 
@@ -21,20 +30,42 @@ export interface LockContractOptions {
   readonly timeout?: number | undefined;
 }
 
-/** The registry under test, with an `acquire` that fails instead of waiting for ever. */
+/** An `acquire` that fails instead of waiting for ever. */
+type Acquire = (key: string, signal?: AbortSignal) => Promise<Lock>;
+
 interface Subject extends LocksUnderTest {
-  readonly acquire: (key: string, signal?: AbortSignal) => Promise<Lock>;
+  readonly acquire: Acquire;
+  readonly acquireIn: (locks: LockRegistry) => Acquire;
 }
 
-/** Registers one test for each MUST of the `LockRegistry` contract. */
-export function lockContract({ test, factory, timeout = 5000 }: LockContractOptions): void {
-  const make = async (): Promise<Subject> => {
-    const subject = await factory();
-    const acquire = (key: string, signal?: AbortSignal) => {
+const lockContractSchema = contractSchema.extend({ timeout: milliseconds.optional() });
+
+const locksUnderTestSchema = z.strictObject({
+  locks: lockRegistrySchema,
+  another: callback().optional(),
+  cleanup: callback().optional(),
+});
+
+/**
+ * Registers a test for each MUST of `LockRegistry` that a test can check in one process. Without
+ * `another`, the test with a second registry passes without checking anything.
+ *
+ * @throws SnapshotError `INVALID_OPTIONS`. A test fails with it if the factory makes anything but a
+ * `LocksUnderTest`.
+ */
+export function lockContract(options: LockContractOptions): void {
+  checkOptions(lockContractSchema, options, 'lockContract');
+  const { test, factory, timeout = 5000 } = options;
+  const acquireIn =
+    (locks: LockRegistry): Acquire =>
+    (key, signal) => {
       const message = `acquire(${JSON.stringify(key)}) took more than ${timeout} ms`;
-      return within(timeout, subject.locks.acquire(key, { signal }), message);
+      return within(timeout, locks.acquire(key, { signal }), message);
     };
-    return { ...subject, acquire };
+  const make = async (): Promise<Subject> => {
+    const made = await factory();
+    checkOptions(locksUnderTestSchema, made, "the factory's result");
+    return { ...made, acquire: acquireIn(made.locks), acquireIn };
   };
   registerCases(test, cases, make, async ({ locks, cleanup }) => {
     await locks.close?.();
@@ -161,6 +192,25 @@ const cases: ContractCases<Subject> = {
     await Promise.all([before, after]);
   },
 
+  'a key that is held in one registry is acquired in another only after its release': async ({
+    acquire,
+    another,
+    acquireIn,
+  }) => {
+    const locks = await another?.();
+    if (locks === undefined) return;
+    try {
+      const first = await acquire('key');
+      await assertHeld(acquireIn(locks));
+      await first.release();
+      const second = await acquireIn(locks)('key');
+      await assertHeld(acquire);
+      await second.release();
+    } finally {
+      await locks.close?.();
+    }
+  },
+
   'a signal that aborts once the lock is held changes nothing': async ({ acquire }) => {
     const controller = new AbortController();
     const lock = await acquire('key', controller.signal);
@@ -174,12 +224,12 @@ const cases: ContractCases<Subject> = {
 const is = (reason: unknown) => (error: unknown) => error === reason;
 
 /** Takes as long as acquiring a free key, so that a wrong second holder has time to enter. */
-async function roundTrip(acquire: Subject['acquire'], index = 0): Promise<void> {
+async function roundTrip(acquire: Acquire, index = 0): Promise<void> {
   const lock = await acquire(`another key ${index}`);
   await lock.release();
 }
 
-async function assertHeld(acquire: Subject['acquire']): Promise<void> {
+async function assertHeld(acquire: Acquire): Promise<void> {
   const controller = new AbortController();
   const entered = acquire('key', controller.signal).then(
     (lock) => lock.release().then(() => true),

@@ -23,6 +23,13 @@ const conditional =
     if (store.writesConditionally === true) await run(store);
   };
 
+/** For those of them that the factory can reopen: with two instances on the same data. */
+const shared =
+  (run: (one: SnapshotStore, other: SnapshotStore) => Promise<void>) =>
+  async ({ store, reopen }: StoreUnderTest): Promise<void> => {
+    if (store.writesConditionally === true && reopen) await run(store, await reopen());
+  };
+
 /** `ifRevision`: writes that succeed only if their condition holds. */
 export const conditionCases: ContractCases<StoreUnderTest> = {
   'a write in place of nothing succeeds if nothing is stored': conditional(async (store) => {
@@ -81,13 +88,24 @@ export const conditionCases: ContractCases<StoreUnderTest> = {
   }),
 
   'one of several writes in place of nothing succeeds': conditional((store) =>
-    assertOne(store, null),
+    assertOne([store], null),
   ),
 
   'one of several writes in place of one revision succeeds': conditional(async (store) => {
     const { revision } = await put(store, 'key', contentOf('old'));
-    await assertOne(store, revision);
+    await assertOne([store], revision);
   }),
+
+  'a condition is about what any instance has stored': shared(async (one, other) => {
+    const { revision } = await put(one, 'key', contentOf('old'), {}, { ifRevision: null });
+    await assertRefused(other, null);
+    await put(other, 'key', contentOf('old'), {}, { ifRevision: revision });
+    await assertRefused(one, revision);
+  }),
+
+  'one of several writes by two instances in place of nothing succeeds': shared((one, other) =>
+    assertOne([one, other], null),
+  ),
 
   'putFile is refused like any write, and leaves the file': conditional(async (store) => {
     await withPath(async (file) => {
@@ -112,11 +130,16 @@ async function assertRefused(store: SnapshotStore, ifRevision: string | null): P
 }
 
 /** Asserts that of several writes at a time one succeeds, and stays. */
-async function assertOne(store: SnapshotStore, ifRevision: string | null): Promise<void> {
+async function assertOne(
+  instances: readonly [SnapshotStore, ...SnapshotStore[]],
+  ifRevision: string | null,
+): Promise<void> {
+  const [store] = instances;
   const writes = await Promise.allSettled(
-    Array.from({ length: WRITERS }, (_, index) =>
-      put(store, 'key', contentOf(`${index}`), { index: `${index}` }, { ifRevision }),
-    ),
+    Array.from({ length: WRITERS }, (_, index) => {
+      const writer = instances[index % instances.length] ?? store;
+      return put(writer, 'key', contentOf(`${index}`), { index: `${index}` }, { ifRevision });
+    }),
   );
   const succeeded = writes.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   assert.equal(succeeded.length, 1, 'one of the writes must succeed');

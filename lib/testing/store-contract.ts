@@ -1,9 +1,13 @@
+import { z } from 'zod';
+import { callback, checkOptions } from '../check-options.js';
+import { storeSchema } from '../stores/store-schema.js';
 import { type RegisterTest, registerCases } from './contract.js';
+import { contractSchema } from './contract-schema.js';
+import { openedStores } from './opened-stores.js';
 import { conditionCases } from './store-conditions.js';
 import type { StoreUnderTest } from './store-content.js';
 import { fileCases } from './store-files.js';
 import { keyCases } from './store-keys.js';
-
 import { priorityCases } from './store-priorities.js';
 import { readingCases } from './store-reading.js';
 import { replacedCases } from './store-replaced.js';
@@ -15,8 +19,23 @@ export interface StoreContractOptions {
   readonly factory: () => StoreUnderTest | Promise<StoreUnderTest>;
 }
 
-/** Registers a test for each MUST of `SnapshotStore`. Tests of what the store lacks do nothing. */
-export function storeContract({ test, factory }: StoreContractOptions): void {
+const storeUnderTestSchema = z.strictObject({
+  store: storeSchema,
+  reopen: callback().optional(),
+  withBudget: callback().optional(),
+  cleanup: callback().optional(),
+});
+
+/**
+ * Registers a test for each MUST of `SnapshotStore` that a test can check in one process. A test of
+ * an optional method or ability that the store lacks passes without checking anything.
+ *
+ * @throws SnapshotError `INVALID_OPTIONS`. A test fails with it if the factory makes anything but a
+ * `StoreUnderTest`.
+ */
+export function storeContract(options: StoreContractOptions): void {
+  checkOptions(contractSchema, options, 'storeContract');
+  const { test, factory } = options;
   const cases = {
     ...readingCases,
     ...writingCases,
@@ -26,8 +45,13 @@ export function storeContract({ test, factory }: StoreContractOptions): void {
     ...conditionCases,
     ...replacedCases,
   };
-  registerCases(test, cases, factory, async ({ store, cleanup }) => {
-    await store.close?.();
+  const make = async () => {
+    const made = await factory();
+    checkOptions(storeUnderTestSchema, made, "the factory's result");
+    return openedStores(made);
+  };
+  registerCases(test, cases, make, async ({ closeAll, cleanup }) => {
+    await closeAll();
     await cleanup?.();
   });
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { access, open, writeFile } from 'node:fs/promises';
 import type { SnapshotStore } from '../stores/store.js';
 import type { ContractCases } from './contract.js';
+import type { OpenedStores } from './opened-stores.js';
 import {
   assertBytes,
   assertContent,
@@ -17,7 +18,7 @@ import {
 } from './store-content.js';
 
 /** `putFile`, and objects that outlive the process. */
-export const fileCases: ContractCases<StoreUnderTest> = {
+export const fileCases: ContractCases<OpenedStores> = {
   'putFile makes a file an object, and the file is gone': withFile(async (store, file) => {
     await writeFile(file, contentOf('a', 100_000));
     const stored = await store.putFile('key', file, { metadata: { name: 'value' } });
@@ -77,13 +78,12 @@ export const fileCases: ContractCases<StoreUnderTest> = {
     },
   ),
 
-  'a persistent store has its objects after a restart': persisting(async (store, reopen) => {
+  'a persistent store has its objects after a restart': persisting(async (store, reopen, close) => {
     const stored = await put(store, 'key', contentOf('a'), { name: 'value' });
-    await store.close?.();
+    await close(store);
     const again = await reopen();
     assert.deepEqual(descriptionOf(await again.stat('key')), descriptionOf(stored));
     await assertContent(again, 'key', contentOf('a'));
-    await again.close?.();
   }),
 
   'an unfinished write is not seen after a restart': persisting(async (store, reopen) => {
@@ -94,7 +94,6 @@ export const fileCases: ContractCases<StoreUnderTest> = {
     await assertMiss(again, 'key');
     await assertContent(again, 'replaced', contentOf('old'));
     for (const write of writes) await write.fail();
-    await again.close?.();
   }),
 };
 
@@ -113,9 +112,13 @@ function takesFiles(store: SnapshotStore): store is FileStore {
 
 /** For stores that the factory can reopen. */
 function persisting(
-  run: (store: SnapshotStore, reopen: NonNullable<StoreUnderTest['reopen']>) => Promise<void>,
+  run: (
+    store: SnapshotStore,
+    reopen: NonNullable<OpenedStores['reopen']>,
+    close: OpenedStores['close'],
+  ) => Promise<void>,
 ) {
-  return async ({ store, reopen }: StoreUnderTest): Promise<void> => {
-    if (reopen !== undefined) await run(store, reopen);
+  return async ({ store, reopen, close }: OpenedStores): Promise<void> => {
+    if (reopen !== undefined) await run(store, reopen, close);
   };
 }

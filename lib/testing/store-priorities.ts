@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import type { Priority, SnapshotStore } from '../stores/store.js';
 import type { ContractCases } from './contract.js';
+import type { OpenedStores } from './opened-stores.js';
 import {
   assertContent,
   assertMiss,
@@ -20,7 +21,7 @@ const BUDGET = 3.5 * SIZE;
 const LOW = { priority: 'low' } as const;
 
 /** `priority`, and what of it a budget of `BUDGET` shows. */
-export const priorityCases: ContractCases<StoreUnderTest> = {
+export const priorityCases: ContractCases<OpenedStores> = {
   'an object has normal priority by default': async ({ store }) => {
     await put(store, 'default', contentOf('a'));
     await put(store, 'normal', contentOf('a'), {}, { priority: 'normal' });
@@ -56,15 +57,14 @@ export const priorityCases: ContractCases<StoreUnderTest> = {
     });
   }),
 
-  'a priority survives a restart': withPriorities(async (store, { reopen }) => {
+  'a priority survives a restart': withPriorities(async (store, { reopen, close }) => {
     if (reopen === undefined) return;
     await put(store, 'low', contentOf('a'), {}, LOW);
     await put(store, 'normal', contentOf('a'));
-    await store.close?.();
+    await close(store);
     const again = await reopen();
     await assertPriority(again, 'low', 'low');
     await assertPriority(again, 'normal', 'normal');
-    await again.close?.();
   }),
 
   'only objects of low priority are evicted for one of low priority': withBudget(async (store) => {
@@ -140,8 +140,8 @@ async function assertPriority(
 }
 
 /** For stores that describe the priority of an object. */
-function withPriorities(run: (store: SnapshotStore, subject: StoreUnderTest) => Promise<void>) {
-  return async (subject: StoreUnderTest): Promise<void> => {
+function withPriorities(run: (store: SnapshotStore, subject: OpenedStores) => Promise<void>) {
+  return async (subject: OpenedStores): Promise<void> => {
     const { priority } = await put(subject.store, 'probe', contentOf('a'), {}, LOW);
     await subject.store.delete('probe');
     if (priority !== undefined) await run(subject.store, subject);
@@ -151,8 +151,6 @@ function withPriorities(run: (store: SnapshotStore, subject: StoreUnderTest) => 
 function withBudget(run: (store: SnapshotStore) => Promise<void>) {
   return async ({ withBudget: open }: StoreUnderTest): Promise<void> => {
     const store = await open?.(BUDGET);
-    if (store === undefined) return;
-    await run(store);
-    await store.close?.();
+    if (store !== undefined) await run(store);
   };
 }

@@ -1,6 +1,6 @@
 import type { IngestProgress } from '../pack/ingest-progress.js';
 
-/** What a fetch reports while it runs. */
+/** The progress of a clone or fetch. */
 export type FetchProgress =
   | ({ readonly kind: 'pack' } & IngestProgress)
   /** A message such as "Counting objects: 12% (3/25)". If there are many, some are skipped. */

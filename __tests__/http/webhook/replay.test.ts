@@ -77,7 +77,7 @@ test('A delivery that is not authentic is not remembered', async () => {
   expect(pushed).toHaveLength(1);
 });
 
-test('A delivery that had no effect is taken again', async () => {
+test('A delivery that had no effect is accepted again', async () => {
   let outcome: 'unknown' | 'failed' | 'known' = 'unknown';
   const isKnown = () => {
     if (outcome === 'failed') throw new Error('the store is down');
@@ -95,7 +95,7 @@ test('A delivery that had no effect is taken again', async () => {
   expect(pushed.at(-1)).toBe(CLONE_URL);
 });
 
-test('A delivery without an id is taken each time', async () => {
+test('A delivery without an id is accepted each time', async () => {
   const { deliver, pushed } = await start();
   const { body } = fromGitLab(TOKEN);
   const headers = { 'x-gitlab-event': 'Push Hook', 'x-gitlab-token': TOKEN };

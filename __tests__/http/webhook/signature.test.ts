@@ -156,7 +156,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
     expect((await deliver(fromSigningGitLab({ key: KEY, timestamp }))).status).toBe(status);
   });
 
-  test('one right signature of several is enough, as while a secret is replaced', async () => {
+  test('one valid signature of several is enough, as while a secret is replaced', async () => {
     const { deliver } = await start({ version, secret: SIGNING_TOKEN });
     const delivery = fromSigningGitLab({ key: KEY });
     const list = `v1,${'A'.repeat(43)}= v1a,x ${signature(delivery)} `;

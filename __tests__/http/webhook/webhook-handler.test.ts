@@ -83,7 +83,7 @@ describe('A payload', () => {
     },
   );
 
-  test('leads to its other URLs until one is of a known repository', async () => {
+  test('with several URLs announces each until one names a known repository', async () => {
     const payload = {
       project: { git_http_url: 'https://a/r', http_url: 'https://b/r' },
       repository: { git_http_url: 'https://a/r', html_url: 'https://c/r' },

@@ -220,13 +220,13 @@ export function serverCases(
     const { path } = repository;
     const store = new S3Store({ bucket, config: server.config, serve: 'redirect' });
     const app = await repository.startApp({ store });
-    const generated = Buffer.from(await (await fetch(app.snapshotUrl(path))).arrayBuffer());
+    const built = Buffer.from(await (await fetch(app.snapshotUrl(path))).arrayBuffer());
     await app.router.service.refresh(repository.id);
     const response = await fetch(app.snapshotUrl(path));
     expect(response.redirected).toBe(true);
     const { searchParams } = new URL(response.url);
     expect(searchParams.get('response-content-type')).toBe('application/zstd');
-    expect(Buffer.from(await response.arrayBuffer()).equals(generated)).toBe(true);
+    expect(Buffer.from(await response.arrayBuffer()).equals(built)).toBe(true);
   });
 
   describe('presign()', () => {

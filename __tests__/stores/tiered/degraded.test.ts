@@ -21,7 +21,7 @@ import {
   put,
   rest,
 } from '../../../lib/testing/store-content.js';
-import { listen } from '../../support/happenings.js';
+import { listen } from '../../support/service-events.js';
 import { cleanup } from '../../support/temporary-directory.js';
 import { tiers as allTiers, HOUR, listedBeforeFailure, MIB } from './tiers.js';
 
@@ -256,7 +256,7 @@ describe('An onDegraded that throws', () => {
     await put(store, 'other', CONTENT);
     expect(emitWarning).toHaveBeenCalledTimes(2);
     const detail = expect.stringContaining(fault.message);
-    expect(emitWarning).toHaveBeenCalledWith('onDegraded of the host failed', { detail });
+    expect(emitWarning).toHaveBeenCalledWith('onDegraded of the host app failed', { detail });
   });
 
   test('keeps no reader from failing, and no key from being read again', async () => {

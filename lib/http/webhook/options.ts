@@ -1,21 +1,21 @@
 import type { Logger } from '../../config/logger.js';
 
-/** Receives pushes: the service of a router. */
+/** Receives pushes, as a service does. */
 export interface PushListener {
-  /** Takes a push to this clone URL: checks a known repository. @returns whether it is known. */
+  /** Reports a push to the repository with this clone URL. @returns whether it is known. */
   notifyPush(url: string): boolean | Promise<boolean>;
 }
 
 /** The options of `createWebhookHandler`. */
 export interface WebhookOptions {
   /**
-   * The secret or signing token that the git host has. Give several while one replaces another.
+   * The secret or signing token that you gave to the git host; an array while one replaces another.
    */
   readonly secret: string | readonly string[];
-  /** Gets each push. */
+  /** The service of a router, or any object with `notifyPush`, which is called for each push. */
   readonly service: PushListener;
   /**
-   * Gets failures that need the operator.
+   * Gets failures, and deliveries whose body was parsed too early.
    *
    * @default `console`
    */

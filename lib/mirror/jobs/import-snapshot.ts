@@ -121,7 +121,7 @@ const MAX_IDX_RATIO = 4;
 const MAX_REFS_RATIO = 2;
 
 /**
- * Reads the packs and refs of an archive of a whole repository, and indexes the packs anew.
+ * Reads the packs and refs of an archive of a whole repository, and indexes the packs again.
  *
  * @param into directory for the packs. On failure its owner removes them.
  * @returns refs with their upstream names. Their objects may be missing.

@@ -1,3 +1,4 @@
+import type { SignalOptions } from '../../async/signal-options.js';
 import type { KeepReplacedOptions } from '../keep-replaced-options.js';
 
 /** The options that `S3Store`, `GcsStore` and `AzureStore` share. */
@@ -17,7 +18,7 @@ export interface BucketStoreOptions extends KeepReplacedOptions {
    */
   readonly serve?: 'stream' | 'redirect' | undefined;
   /**
-   * Seconds for which a presigned URL is good, at most 604,800: seven days.
+   * Seconds for which a presigned URL is valid, at most 604,800: seven days.
    *
    * @default 300
    */
@@ -34,14 +35,13 @@ export type BucketStoreConfig = {
 };
 
 /** The options of `presign`. */
-export interface PresignOptions {
-  /** Seconds for which the URL is good, at most 604,800: seven days. */
+export interface PresignOptions extends SignalOptions {
+  /** Seconds for which the URL is valid, at most 604,800: seven days. */
   readonly expiresIn: number;
-  /** Only this revision: when another one is stored, there is no URL. */
+  /** Only this revision. If another one is stored, there is no URL. */
   readonly revision?: string | undefined;
   /** The `Content-Type` of the download. Default: `application/octet-stream`. */
   readonly contentType?: string | undefined;
   /** The `Content-Disposition` of the download. Default: none. */
   readonly contentDisposition?: string | undefined;
-  readonly signal?: AbortSignal | undefined;
 }

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { LRUCache } from 'lru-cache';
+import { recentlyUsed } from '../../async/recently-used.js';
 import {
   excessive,
   hasExpired,
@@ -35,7 +35,7 @@ export class ReplacedObjects {
   readonly #options: KeepReplaced;
   readonly #timer: SweepTimer;
   /** Revisions that `list` found. For any other revision, `open` tries the stored object first. */
-  readonly #found = new LRUCache<string, true>({ max: MAX_REMEMBERED });
+  readonly #found = recentlyUsed<string, true>(MAX_REMEMBERED);
   #hasWarned = false;
 
   constructor(bucket: Bucket, reader: ObjectReader, options: KeepReplaced) {
@@ -130,7 +130,7 @@ export class ReplacedObjects {
     if (this.#hasWarned) return;
     this.#hasWarned = true;
     const detail = inspect(error);
-    const message = `replaced snapshots can not be kept in, or removed from, ${this.#bucket.title}`;
+    const message = `failed to keep or remove replaced snapshots in ${this.#bucket.title}`;
     process.emitWarning(message, { detail });
   };
 }

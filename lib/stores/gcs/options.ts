@@ -3,7 +3,7 @@ import type { BucketStoreOptions } from '../bucket/options.js';
 
 /** The options of `GcsStore`. `serve: 'redirect'` needs credentials that can sign. */
 export interface GcsStoreOptions extends BucketStoreOptions {
-  /** It must exist already. */
+  /** The name of the bucket, which must exist already. */
   readonly bucket: string;
   /**
    * The client for all requests.

@@ -3,7 +3,7 @@ import type { BucketStoreOptions } from '../bucket/options.js';
 
 /** The options of `S3Store`. `serve: 'redirect'` needs `@aws-sdk/s3-request-presigner`. */
 export interface S3StoreOptions extends BucketStoreOptions {
-  /** It must exist already. */
+  /** The name of the bucket, which must exist already. */
   readonly bucket: string;
   /**
    * The client for all requests; `close` leaves it open.
@@ -26,15 +26,15 @@ export interface S3StoreOptions extends BucketStoreOptions {
    */
   readonly partSize?: number | undefined;
   /**
-   * Parts of one object that are sent at a time, 1 to 64.
+   * Parts of one object that are uploaded at once, 1 to 64.
    *
    * @default 4
    */
   readonly concurrentParts?: number | undefined;
   /**
-   * Whether the server supports `If-Match` and `If-None-Match` for writes, as S3 does. If it says
-   * that it does not, the store writes without them. Risk: the store can't detect a server that
-   * ignores them, and then promises `writesConditionally` wrongly.
+   * Whether the server supports `If-Match` and `If-None-Match` for writes, as S3 does. If it
+   * answers that it does not, the store writes without them. Risk: the store can't detect a server
+   * that ignores them. Then a write may replace a newer object.
    *
    * @default true
    */

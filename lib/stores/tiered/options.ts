@@ -17,15 +17,15 @@ export interface TieredStoreOptions {
   readonly shared: SnapshotStore;
   /**
    * Milliseconds for which `open` serves a local copy without asking the shared tier whether it is
-   * still current; `stat` always asks. 0: every `open` asks. A higher value saves requests. Risk: an
-   * object that another machine has replaced or deleted is still served for that time.
+   * still current; `stat` always asks. 0: every `open` asks. A higher value saves requests. Risk:
+   * an object that another machine has replaced or deleted is still served for that time.
    *
    * @default 1_000
    */
   readonly localMaxAge?: number | undefined;
   /**
    * Milliseconds within which the shared tier must answer a call, and a list must give its next
-   * object. A list that is late counts as a failure of the list only.
+   * object. A list that stalls fails alone: the shared tier is still used.
    *
    * @default 5_000
    */
@@ -37,13 +37,14 @@ export interface TieredStoreOptions {
    */
   readonly idleTimeout?: number | undefined;
   /**
-   * Milliseconds for which a failed shared tier is not called. 0: it is always called.
+   * Milliseconds for which the shared tier is not called after a failure. 0: it is always called.
    *
    * @default 5_000
    */
   readonly retryInterval?: number | undefined;
   /**
-   * Called when a tier fails and the other tier takes over. Its errors become warnings.
+   * Called when a tier fails and the other tier takes over. Its errors become warnings of the
+   * process.
    *
    * @default `console.warn`, one line for each failure
    */

@@ -1,15 +1,13 @@
 import { z } from 'zod';
-import { callback, duration, methods, milliseconds } from '../../check-options.js';
-import type { SnapshotStore } from '../store.js';
+import { callback, duration, milliseconds } from '../../check-options.js';
+import { storeSchema } from '../store-schema.js';
 import type { StoreFailure } from './options.js';
-
-const store = methods<SnapshotStore>(['stat', 'open', 'put', 'delete', 'list'], 'a SnapshotStore');
 
 /** The checks of `TieredStoreOptions`. */
 export const tieredStoreSchema = z
   .strictObject({
-    local: store,
-    shared: store,
+    local: storeSchema,
+    shared: storeSchema,
     localMaxAge: duration.default(1000),
     responseTimeout: milliseconds.default(5000),
     idleTimeout: milliseconds.default(60_000),

@@ -1,8 +1,9 @@
 import { rm } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { LRUCache } from 'lru-cache';
 import { unlessAborted } from '../../async/abort.js';
 import { elapsedSince, now, type Time } from '../../async/clock.js';
+import { recentlyUsed } from '../../async/recently-used.js';
+import type { SignalOptions } from '../../async/signal-options.js';
 import { callHost } from '../../call-host.js';
 import { checkOptions } from '../../check-options.js';
 import { SnapshotError } from '../../errors.js';
@@ -14,7 +15,6 @@ import type {
   OpenedObject,
   OpenOptions,
   PutOptions,
-  SignalOptions,
   SnapshotStore,
   StoredObject,
 } from '../store.js';
@@ -38,23 +38,23 @@ interface Found {
  * A local store, such as a directory of this machine, in front of a store that many machines share.
  *
  * - The shared tier decides what is stored, and the store returns its descriptions. A local copy
- *   remembers the shared revision. The store drops the copy when the shared tier has another revision, or
- *   none.
- * - An object without a local copy is read from the shared tier once for all clients: the bytes go to
- *   the clients and into a local copy at the same time. A slower client gets the rest from the
+ *   remembers the shared revision. The store drops the copy when the shared tier has another
+ *   revision, or none.
+ * - An object without a local copy is read from the shared tier once for all clients: the bytes go
+ *   to the clients and into a local copy at the same time. A slower client gets the rest from the
  *   finished copy. If there is no copy, each such client reads on from the shared tier.
  * - The store can't know in advance that a copy will fail, or that the local tier has no room for
- *   it. When that happens, a body that is behind the copy fails if the shared object has been replaced
- *   or deleted. After that, the store expects no copy of objects of that size or larger, until the
- *   local tier keeps one: each client reads such objects from the shared tier from the beginning.
- * - Writes go to both tiers. An object is stored when the shared tier has it. A write that
- *   the shared tier refuses, because the write's condition does not hold, leaves nothing in the local
+ *   it. When that happens, a body that is behind the copy fails if the shared object has been
+ *   replaced or deleted. After a copy without room, each client reads objects of that size or
+ *   larger from the shared tier from the beginning, until the local tier keeps one.
+ * - Writes go to both tiers. An object is stored when the shared tier has it. A write that the
+ *   shared tier refuses, because the write's condition does not hold, leaves nothing in the local
  *   tier either.
- * - While the shared tier fails, this store works as the local store alone. It serves copies as they
- *   are, and everything else is a miss. Writes go to the local tier, without their condition.
+ * - While the shared tier fails, this store works as the local store alone. It serves copies as
+ *   they are, and everything else is a miss. Writes go to the local tier, without their condition.
  *   `delete` and `list` fail. If the shared tier fails for one object only, the same holds for that
- *   object. If the shared tier has the object but can't give it, the object is a miss, and a write in
- *   place of nothing replaces it.
+ *   object. If the shared tier has the object but can't give it, the object is a miss, and a write
+ *   in place of nothing replaces it.
  * - When the local tier fails a write, the store works without it. `onDegraded` gets each failure
  *   of a tier. An error that it throws becomes a warning of the process and changes nothing else.
  * - Replaced revisions are read from the shared tier, if it keeps them.
@@ -71,9 +71,9 @@ export class TieredStore implements SnapshotStore, AsyncDisposable {
   readonly #shared: CircuitBreaker;
   readonly #fills = new Map<string, LocalTierFill>();
   /** The shared tier's last answer for a key, and when it came. */
-  readonly #answers = new LRUCache<string, { readonly object: StoredObject; readonly at: Time }>({
-    max: MAX_REMEMBERED,
-  });
+  readonly #answers = recentlyUsed<string, { readonly object: StoredObject; readonly at: Time }>(
+    MAX_REMEMBERED,
+  );
 
   /** @throws SnapshotError `INVALID_OPTIONS` */
   constructor(options: TieredStoreOptions) {
@@ -168,8 +168,8 @@ export class TieredStore implements SnapshotStore, AsyncDisposable {
   }
 
   /**
-   * @throws SnapshotError `STORE_FAILED` when the shared tier fails, because it may have more objects.
-   *   It gives the objects of both tiers first.
+   * @throws SnapshotError `STORE_FAILED` when the shared tier fails, because it may have more
+   * objects. It gives the objects of both tiers first.
    */
   async *list(options?: ListOptions): AsyncGenerator<StoredObject> {
     const listed = new Set<string>();
@@ -188,11 +188,11 @@ export class TieredStore implements SnapshotStore, AsyncDisposable {
 
   readonly [Symbol.asyncDispose] = () => this.close();
 
+  /** Ends the copies that are being made. Whoever made the two stores closes them after this. */
   async close(): Promise<void> {
     const fills = [...this.#fills.values()];
     for (const fill of fills) fill.abort(new SnapshotError('CLOSED', 'the store was closed'));
     await Promise.all(fills.map(({ over }) => over));
-    await Promise.all([this.#local.close(), this.#config.shared.close?.()]);
   }
 
   /** @param maxAge milliseconds for which the shared tier's last answer is good enough. */

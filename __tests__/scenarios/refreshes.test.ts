@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { MemoryStore, SnapshotError } from '../../lib/index.js';
 import { fakeDate } from '../support/fake-date.js';
-import { counter, next, read, renewed, untilStored } from '../support/fresh-repository.js';
+import { counter, next, read, rebuilt, untilStored } from '../support/fresh-repository.js';
 import { GatedStore } from '../support/gated-store.js';
 import { ownRepository } from '../support/own-repository.js';
 import { git } from '../support/run.js';
@@ -25,25 +25,25 @@ const url = () => repository.url;
 describe('refreshInterval', () => {
   const freshness = { ...PLAIN, refreshInterval: 20 } as const;
 
-  test('keeps a repository warm that clients asked for', async () => {
+  test('refreshes a repository that clients requested', async () => {
     const service = await repository.startService({ freshness });
     await read(service, repository.snapshot);
-    const isRenewed = renewed(service, repository.snapshot);
+    const isRebuilt = rebuilt(service, repository.snapshot);
     const commit = await push(repository.bare);
-    await isRenewed;
+    await isRebuilt;
     const warm = await read(service, repository.snapshot);
     expect(warm).toMatchObject({ source: 'store', commit });
     for (let i = 0; i < 3; i++) await next(service, 'fetch done');
   });
 
-  test('keeps a repository warm after a restart', async () => {
+  test('refreshes a repository after a restart', async () => {
     const dataDir = await directory();
     const first = await repository.startService({ freshness: PLAIN, dataDir });
     await read(first, repository.snapshot);
     await first.close({ drain: true });
     const commit = await push(repository.bare);
     const service = await repository.startService({ freshness, dataDir });
-    await renewed(service, repository.snapshot);
+    await rebuilt(service, repository.snapshot);
     expect((await read(service, repository.snapshot)).commit).toBe(commit);
   });
 
@@ -57,7 +57,7 @@ describe('refreshInterval', () => {
     await next(service, 'fetch done');
   });
 
-  test('drops repositories that no client has asked for in stopRefreshingAfter', async () => {
+  test('no longer refreshes a repository that no client has requested for stopRefreshingAfter', async () => {
     const stopRefreshingAfter = 60 * 60_000;
     const service = await repository.startService({
       freshness: { ...freshness, stopRefreshingAfter },
@@ -90,7 +90,7 @@ describe('refreshInterval', () => {
 test.each([
   ['the default snapshot', {}],
   ['a commit with a depth', { depth: 1 }],
-])('After its options have changed, %s is generated anew', async (_what, selection) => {
+])('After its options have changed, %s is built again', async (_what, selection) => {
   const isFixed = 'depth' in selection;
   const id = {
     ...repository.snapshot,
@@ -103,17 +103,17 @@ test.each([
   await first.close({ drain: true });
   const snapshot = { trustFileTimes: false };
   const service = await repository.startService({ freshness: PLAIN, dataDir, snapshot });
-  const isRenewed = renewed(service, id);
+  const isRebuilt = rebuilt(service, id);
   expect(await read(service, id)).toEqual({ ...old, source: 'store' });
-  await isRenewed;
-  const generations = counter(service, 'build started');
+  await isRebuilt;
+  const builds = counter(service, 'build started');
   for (let i = 0; i < 3; i++) {
     const { source, commit, etag } = await read(service, id);
     expect({ source, commit }).toEqual({ source: 'store', commit: old.commit });
     expect(etag).not.toBe(old.etag);
   }
   await service.close({ drain: true });
-  expect(generations()).toBe(0);
+  expect(builds()).toBe(0);
 });
 
 test('A branch that was deleted is reported as missing, even if the store fails to delete its snapshot', async () => {
@@ -132,7 +132,7 @@ test('A branch that was deleted is reported as missing, even if the store fails 
   expect(await failed).toMatchObject({ error: { message: 'the store is down' } });
 });
 
-test('A branch that was deleted is renewed again as soon as it is back', async () => {
+test('The snapshot of a deleted branch is built again when the branch is back', async () => {
   const service = await repository.startService({ freshness: { maxAge: 0, checkInterval: 0 } });
   const id = { ...repository.snapshot, ref: 'topic' };
   await push(repository.bare, { branch: 'topic' });
@@ -146,13 +146,13 @@ test('A branch that was deleted is renewed again as soon as it is back', async (
   await push(repository.bare, { branch: 'topic', message: 'back' });
   await read(service, id);
   const commit = await push(repository.bare, { branch: 'topic', message: 'moved' });
-  const isRenewed = renewed(service, id);
+  const isRebuilt = rebuilt(service, id);
   await read(service, id);
-  await isRenewed;
+  await isRebuilt;
   expect((await read(service, id)).commit).toBe(commit);
 });
 
-test('Renewals delay no request for another repository or the same one', async () => {
+test('Refreshes delay no request for any repository', async () => {
   const names = ['a', 'b', 'c', 'd'].map((name) => `org/${name}`);
   for (const name of names) await buildSmall(join(repository.root, `${name}.git`));
   const service = await repository.startService({
@@ -170,14 +170,14 @@ test('Renewals delay no request for another repository or the same one', async (
   for (const id of ids) expect((await read(service, defaultSnapshot(id))).source).toBe('store');
 });
 
-describe('pushed', () => {
+describe('notifyPush', () => {
   test('refreshes a repository that is known', async () => {
     const service = await plainly();
     await read(service, repository.snapshot);
     const commit = await push(repository.bare);
-    const isRenewed = renewed(service, repository.snapshot);
+    const isRebuilt = rebuilt(service, repository.snapshot);
     expect(await service.notifyPush(url())).toBe(true);
-    await isRenewed;
+    await isRebuilt;
     expect((await read(service, repository.snapshot)).commit).toBe(commit);
   });
 
@@ -199,9 +199,9 @@ describe('pushed', () => {
     await rm(join(options.dataDir, 'mirrors'), { recursive: true });
     const commit = await push(repository.bare);
     const service = await repository.startService(options);
-    const isRenewed = renewed(service, repository.snapshot);
+    const isRebuilt = rebuilt(service, repository.snapshot);
     expect(await service.notifyPush(url())).toBe(true);
-    await isRenewed;
+    await isRebuilt;
     expect((await read(service, repository.snapshot)).commit).toBe(commit);
   });
 
@@ -234,13 +234,13 @@ describe('pushed', () => {
     await gate.reached;
     const commit = await push(repository.bare);
     await service.notifyPush(url());
-    const isRenewed = renewed(service, repository.snapshot);
+    const isRebuilt = rebuilt(service, repository.snapshot);
     gate.release();
-    await isRenewed;
+    await isRebuilt;
     expect((await read(service, repository.snapshot)).commit).toBe(commit);
   });
 
-  test('has each snapshot renewed that a client asked for while the check waited', async () => {
+  test('refreshes each snapshot that a client requested while the check was queued', async () => {
     const service = await repository.startService({ freshness: { maxAge: 0, checkInterval: 0 } });
     const cut = { ...repository.snapshot, depth: 1 };
     for (const id of [repository.snapshot, cut]) await read(service, id);
@@ -255,7 +255,7 @@ describe('pushed', () => {
     }
   });
 
-  test('while a renewal is being stored has another one made', async () => {
+  test('during the write of a refreshed snapshot causes another build', async () => {
     const store = new GatedStore({ maxBytes: 1e9 });
     const service = await repository.startService({ freshness: PLAIN, store });
     await read(service, repository.snapshot);
@@ -267,9 +267,9 @@ describe('pushed', () => {
     const refreshed = next(service, 'fetch done', repository.id);
     await service.notifyPush(url());
     await refreshed;
-    const isRenewed = renewed(service, repository.snapshot);
+    const isRebuilt = rebuilt(service, repository.snapshot);
     gate.release();
-    await isRenewed;
+    await isRebuilt;
     expect((await service.statStored(repository.snapshot))?.commit).toBe(commit);
   });
 
@@ -290,7 +290,7 @@ describe('pushed', () => {
 });
 
 describe('refresh', () => {
-  test('makes a snapshot that is not stored', async () => {
+  test('builds a snapshot that is not stored', async () => {
     const service = await plainly();
     expect((await service.refresh(repository.id))?.commit).toBe(await repository.head());
     expect(asked()).toBe(1);
@@ -317,7 +317,7 @@ describe('refresh', () => {
   });
 });
 
-test('repositories lists mirrors and stored snapshots', async () => {
+test('listRepositories lists mirrors and stored snapshots', async () => {
   const service = await plainly();
   const before = Date.now();
   const { commit, etag } = await read(service, repository.snapshot);

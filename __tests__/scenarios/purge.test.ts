@@ -27,7 +27,7 @@ const hasMirror = () => existsSync(repository.mirrorIn(app.dataDir));
 const status = async () =>
   (await service.listRepositories()).filter((each) => each.repository.path === repository.path);
 
-test('Evicting a repository removes its mirror and all stored artifacts, and the next request clones it again', async () => {
+test('A purge of a repository removes its mirror and all stored artifacts, and the next request clones it again', async () => {
   const old = await read(service, repository.snapshot);
   await read(service, { ...repository.snapshot, depth: 1 });
   const evicted = next(service, 'mirrorEvicted', repository.id);
@@ -44,7 +44,7 @@ test('Evicting a repository removes its mirror and all stored artifacts, and the
   expect(clones()).toBe(1);
 });
 
-test('Evicting a repository removes what is stored for replicas with the same locks as well', async () => {
+test('A purge of a repository also removes the result of its last check, which replicas share', async () => {
   const store = new MemoryStore({ maxBytes: 1e9 });
   const locks = new WatchedLocks();
   const service = await repository.startService({ store, locks });
@@ -59,7 +59,7 @@ test('Evicting a repository removes what is stored for replicas with the same lo
 });
 
 test.each([{ depth: 1 }, { ref: 'v1.0.0' }])(
-  'After an eviction, a repository can be cloned for %j',
+  'After a purge, a repository can be cloned for %j',
   async (variant) => {
     const { commit } = await read(service, { ...repository.snapshot, ...variant });
     expect(commit).toHaveLength(40);
@@ -67,12 +67,12 @@ test.each([{ depth: 1 }, { ref: 'v1.0.0' }])(
   },
 );
 
-test('Evicting a repository that is not there does nothing', async () => {
+test('A purge of an unknown repository does nothing', async () => {
   await service.purge(repository.id);
   expect(repository.upstream.infoRefs(repository.path)).toBe(0);
 });
 
-test('Evicting a repository removes a mirror that another service has made since the start', async () => {
+test('A purge of a repository removes a mirror that another service has made since the start', async () => {
   await service.ready();
   const other = await repository.startService({ dataDir: app.dataDir });
   await read(other, repository.snapshot);
@@ -82,7 +82,7 @@ test('Evicting a repository removes a mirror that another service has made since
   expect(hasMirror()).toBe(false);
 });
 
-test('An eviction waits for a clone and the snapshot that is built from it', async () => {
+test('A purge waits for a clone, and for the snapshot that is built from it', async () => {
   const gate = repository.upstream.gate(repository.path, 20);
   const reading = read(service, repository.snapshot);
   await gate.reached;
@@ -96,7 +96,7 @@ test('An eviction waits for a clone and the snapshot that is built from it', asy
   expect(await service.statStored(repository.snapshot)).toBeUndefined();
 });
 
-test('An eviction waits for a fetch', async () => {
+test('A purge waits for a fetch', async () => {
   await read(service, repository.snapshot);
   const commit = await push(repository.bare);
   const gate = repository.upstream.gate(repository.path, 20);
@@ -126,7 +126,7 @@ class GatedStore extends MemoryStore {
   }
 }
 
-test('An eviction has its turn even if later requests want the mirror before it is free', async () => {
+test('A purge has its turn even if later requests need the mirror before it is free', async () => {
   const store = new GatedStore({ maxBytes: 1e9 });
   const service = await repository.startService({ store });
   const reached = once(store.gates, 'reached depth=1');
@@ -147,7 +147,7 @@ test('An eviction has its turn even if later requests want the mirror before it 
 });
 
 test.each(['gone', '0'.repeat(40)])(
-  'An eviction and a search for the ref %s do not wait for each other',
+  'A purge and a search for the ref %s do not wait for each other',
   async (ref) => {
     const service = await repository.startService();
     await read(service, repository.snapshot);
@@ -167,7 +167,7 @@ test.each(['gone', '0'.repeat(40)])(
   },
 );
 
-test('An eviction ends when the service is closed', async () => {
+test('A purge ends when the service is closed', async () => {
   const dataDir = await repository.directory();
   const service = await repository.startService({ dataDir });
   const gate = repository.upstream.gate(repository.path, 20);
@@ -183,7 +183,7 @@ test('An eviction ends when the service is closed', async () => {
   await expectNothingLeft(dataDir, repository.upstream);
 });
 
-test('An eviction by one service fails no request to another one', async () => {
+test('A purge by one service fails no request to another one', async () => {
   const dataDir = await repository.directory();
   const a = await repository.startService({ dataDir });
   const b = await repository.startService({ dataDir });
