@@ -5,7 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { hasCode } from '../errors.js';
 import { windowsRefusal } from './windows-names.js';
 
-/** What the target's file system can do. */
+/** The abilities of the target's file system. */
 export interface FileSystemAbilities {
   /** Whether it keeps the executable bit. */
   readonly fileModes: boolean;
@@ -27,7 +27,7 @@ const UNSUPPORTED = ['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL'];
 const NAME_REFUSED = ['ENAMETOOLONG', 'EILSEQ', 'EINVAL'];
 /** On Windows: another process, often a virus scanner, has a file open. */
 const HELD = ['EPERM', 'EACCES', 'EBUSY'];
-/** Milliseconds in all for which a held file is waited for. */
+/** Milliseconds for which the rename of a held file is repeated. */
 const HELD_TIMEOUT = 20_000;
 
 /**

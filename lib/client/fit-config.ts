@@ -28,5 +28,5 @@ export function fitConfig(text: string, settings: ReadonlyMap<string, boolean>):
   return lines.map((line) => `${line}\n`).join('');
 }
 
-/** What depends on the machine: the archive's own values do not count. */
+/** Settings that depend on the machine. Values of the archive do not count. */
 const FITTED = new Set(['filemode', 'symlinks', 'ignorecase', 'precomposeunicode', 'longpaths']);
