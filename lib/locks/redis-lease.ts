@@ -3,7 +3,8 @@ import { Mutex } from 'redis-semaphore';
 import { unlessAborted } from '../async/abort.js';
 import { elapsedSince, now, type Time } from '../async/clock.js';
 import { atDeadline, unlessLate } from '../async/deadline.js';
-import { messageOf, SnapshotError } from '../errors.js';
+import { SnapshotError } from '../errors.js';
+import { redisFailure } from './redis-failure.js';
 import type { RedisLocksConfig } from './redis-schema.js';
 
 /**
@@ -41,8 +42,8 @@ export class RedisLease {
   /**
    * Takes the key if it is free, and returns whether it was free.
    *
-   * @throws SnapshotError `LOCK_UNAVAILABLE` when the server fails, or does not answer in time; the
-   * signal's reason.
+   * @throws SnapshotError `LOCK_UNAVAILABLE` when the server fails, or does not answer in time;
+   * `INVALID_OPTIONS` when it refuses the command; the signal's reason.
    */
   async take(signal: AbortSignal): Promise<boolean> {
     const sentAt = now();
@@ -55,6 +56,21 @@ export class RedisLease {
     }
     if (this.#isHeld) this.#schedule(sentAt);
     return this.#isHeld;
+  }
+
+  /**
+   * Sends each command of a lease once: a server may refuse only some of them.
+   *
+   * @throws as `take`
+   */
+  async rehearse(signal: AbortSignal): Promise<void> {
+    await this.take(signal);
+    try {
+      await this.#answered(this.#mutex({ isOurs: true }).tryAcquire(), signal);
+      await this.#answered(this.#mutex({ isOurs: true }).release(), signal);
+    } finally {
+      await this.release();
+    }
   }
 
   /** Gives the key back if it is still ours. Never rejects: if this fails, the lease expires. */
@@ -109,7 +125,10 @@ export class RedisLease {
   }
 
   #giveBack(): Promise<void> {
-    this.#givenBack ??= this.#answered(this.#mutex({ isOurs: true }).release()).catch(() => {});
+    this.#givenBack ??= this.#answered(this.#mutex({ isOurs: true }).release()).catch((error) => {
+      // The lease expires after an outage. A refusal would delay each next holder.
+      if (SnapshotError.is(error, 'INVALID_OPTIONS')) process.emitWarning(error);
+    });
     return this.#givenBack;
   }
 
@@ -136,8 +155,7 @@ export class RedisLease {
     } catch (cause) {
       signal?.throwIfAborted();
       if (SnapshotError.is(cause)) throw cause;
-      const message = `the lock server failed: ${messageOf(cause)}`;
-      throw new SnapshotError('LOCK_UNAVAILABLE', message, { cause });
+      throw redisFailure(cause);
     }
   }
 }

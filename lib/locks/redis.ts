@@ -1,4 +1,5 @@
-import { setMaxListeners } from 'node:events';
+import { randomUUID } from 'node:crypto';
+import { EventEmitter, setMaxListeners } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { unlessAborted } from '../async/abort.js';
@@ -7,6 +8,7 @@ import { unlessLate } from '../async/deadline.js';
 import { checkOptions } from '../check-options.js';
 import { SnapshotError } from '../errors.js';
 import { MemoryLocks } from './memory.js';
+import { redisFailure } from './redis-failure.js';
 import { RedisLease } from './redis-lease.js';
 import type { RedisLocksOptions } from './redis-options.js';
 import { type RedisLocksConfig, redisLocksSchema } from './redis-schema.js';
@@ -51,7 +53,7 @@ export class RedisLocks implements LockRegistry, AsyncDisposable {
     this.#config = { ...config, client: client ?? this.#connectLater(url) };
   }
 
-  /** @throws SnapshotError `LOCK_UNAVAILABLE`, `CLOSED`; the signal's reason. */
+  /** @throws SnapshotError `LOCK_UNAVAILABLE`, `INVALID_OPTIONS`, `CLOSED`; the signal's reason. */
   async acquire(
     key: string,
     { signal }: { signal?: AbortSignal | undefined } = {},
@@ -73,6 +75,32 @@ export class RedisLocks implements LockRegistry, AsyncDisposable {
     } catch (error) {
       await turn.release();
       throw error;
+    }
+  }
+
+  /**
+   * Resolves when the server works with these options, or can't be reached now.
+   *
+   * @throws SnapshotError `INVALID_OPTIONS` when the server refuses the connection or a command, such
+   * as for a wrong password, a missing right, or a certificate; `CLOSED`.
+   */
+  async ready(): Promise<void> {
+    const { client, keyPrefix } = this.#config;
+    const lease = new RedisLease(`${keyPrefix}ready ${randomUUID()}`, this.#config);
+    // A client of the host app may try for longer than this waits for its answer.
+    const emitter = client instanceof EventEmitter ? client : undefined;
+    const noteFailure = (error: Error) => {
+      this.#connectionFailure ??= error;
+    };
+    emitter?.on('error', noteFailure);
+    try {
+      await lease.rehearse(this.#closing.signal);
+    } catch (cause) {
+      const error = this.#withConnectionFailure(cause);
+      if (!SnapshotError.is(error, 'LOCK_UNAVAILABLE')) throw error;
+    } finally {
+      emitter?.off('error', noteFailure);
+      if (client !== this.#ownClient) this.#connectionFailure = undefined;
     }
   }
 
@@ -108,10 +136,8 @@ export class RedisLocks implements LockRegistry, AsyncDisposable {
   /** Adds why the server could not be reached: the error of a command does not tell that. */
   #withConnectionFailure(error: unknown): unknown {
     const failure = this.#connectionFailure;
-    if (failure === undefined || !SnapshotError.is(error)) return error;
-    const reasons = failure instanceof AggregateError ? failure.errors : [failure];
-    const reason = reasons.map(({ message }) => message).join(', ');
-    return new SnapshotError(error.code, `${error.message}: ${reason}`, { cause: failure });
+    if (failure === undefined || !SnapshotError.is(error, 'LOCK_UNAVAILABLE')) return error;
+    return redisFailure(failure, error.message);
   }
 
   /**

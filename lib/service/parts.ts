@@ -2,7 +2,10 @@ import { join } from 'node:path';
 import { defaultSnapshot } from '../artifact/id.js';
 import { parseArtifactKey } from '../artifact/key.js';
 import type { ServiceConfig } from '../config/options.js';
+import { MachineLocks } from '../locks/machine.js';
 import { MemoryLocks } from '../locks/memory.js';
+import type { LockRegistry } from '../locks/registry.js';
+import { withFallback } from '../locks/with-fallback.js';
 import type { StoredSnapshots } from '../mirror/clone-mirror.js';
 import { MirrorManager } from '../mirror/mirrors.js';
 import type { RepositoryId } from '../repository.js';
@@ -40,7 +43,7 @@ export function createParts(context: ServiceContext): ServiceParts {
     events.emit('evicted', { repository: artifact.repository, artifact, reason });
   };
   const store = config.store ?? defaultStore(config, onEvict);
-  const locks = config.locks ?? new MemoryLocks();
+  const locks = config.locks ?? defaultLocks(config);
   // If the app brings locks, other processes share its store.
   const fleet = config.locks && new FleetChecks(store, config.locks);
   const stored = new StoredArtifacts(config, store, onEvict);
@@ -85,6 +88,12 @@ export function createParts(context: ServiceContext): ServiceParts {
   const queries = new MirrorQueries(all);
   const removal = new Removal({ ...work, builds, isFleet: fleet !== undefined });
   return { ...all, requests, queries, removal };
+}
+
+/** Where the directory can't hold them, as on some network file systems, of this process only. */
+function defaultLocks({ dataDir }: ServiceConfig): LockRegistry {
+  const machine = new MachineLocks({ directory: join(dataDir, 'locks') });
+  return withFallback(machine, new MemoryLocks());
 }
 
 function defaultStore(config: ServiceConfig, onEvict: OnEvict): SnapshotStore {
