@@ -6,7 +6,7 @@ import { hasCode, messageOf, SnapshotError } from '../errors.js';
  * replies, such as LOADING, MASTERDOWN, CLUSTERDOWN and OOM, are about the state of the server.
  */
 const REFUSED =
-  /^(?:WRONGPASS|NOAUTH|NOPERM|READONLY|DENIED|MOVED|CROSSSLOT|ERR (?!max number of clients))/;
+  /(?:^|[Ll]ast error: )(?:WRONGPASS|NOAUTH|NOPERM|READONLY|DENIED|MOVED|CROSSSLOT|ERR (?!max number of clients))/;
 
 /** Codes of OpenSSL and Node for a certificate that is refused, or a peer that does not speak TLS. */
 const TLS = /^(?:ERR_SSL_|ERR_TLS_|CERT_|EPROTO$|[A-Z_]*SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY))/;

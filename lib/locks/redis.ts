@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { EventEmitter, setMaxListeners } from 'node:events';
+import { type EventEmitter, setMaxListeners } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { unlessAborted } from '../async/abort.js';
@@ -12,6 +12,7 @@ import { redisFailure } from './redis-failure.js';
 import { RedisLease } from './redis-lease.js';
 import type { RedisLocksOptions } from './redis-options.js';
 import { type RedisLocksConfig, redisLocksSchema } from './redis-schema.js';
+import { rightScheme } from './redis-tls.js';
 import type { DisposableLock, LockRegistry } from './registry.js';
 
 export type { RedisLocksOptions } from './redis-options.js';
@@ -85,21 +86,23 @@ export class RedisLocks implements LockRegistry, AsyncDisposable {
    * as for a wrong password, a missing right, or a certificate; `CLOSED`.
    */
   async ready(): Promise<void> {
-    const { client, keyPrefix } = this.#config;
+    const { client, keyPrefix, url } = this.#config;
     const lease = new RedisLease(`${keyPrefix}ready ${randomUUID()}`, this.#config);
     // A client of the host app may try for longer than this waits for its answer.
-    const emitter = client instanceof EventEmitter ? client : undefined;
-    const noteFailure = (error: Error) => {
+    const unlisten = onFailure(client, (error) => {
       this.#connectionFailure ??= error;
-    };
-    emitter?.on('error', noteFailure);
+    });
     try {
       await lease.rehearse(this.#closing.signal);
     } catch (cause) {
       const error = this.#withConnectionFailure(cause);
       if (!SnapshotError.is(error, 'LOCK_UNAVAILABLE')) throw error;
+      const scheme = url === undefined || url.startsWith('/') ? undefined : await rightScheme(url);
+      if (scheme === undefined) return;
+      const message = `the option url must begin with ${scheme}, as this server expects`;
+      throw new SnapshotError('INVALID_OPTIONS', message, { cause });
     } finally {
-      emitter?.off('error', noteFailure);
+      unlisten();
       if (client !== this.#ownClient) this.#connectionFailure = undefined;
     }
   }
@@ -182,4 +185,20 @@ export class RedisLocks implements LockRegistry, AsyncDisposable {
     this.#ownClient = client;
     return client;
   }
+}
+
+/**
+ * Listens to failures of a client's connections; those of a cluster's nodes have an event of their own.
+ *
+ * @returns a function that ends this.
+ */
+function onFailure(client: object, listener: (error: Error) => void): () => void {
+  // ioredis copies the methods of an emitter, and so is not an instance of it.
+  const isEmitter = (value: object): value is EventEmitter => 'on' in value && 'off' in value;
+  if (!isEmitter(client)) return () => {};
+  const names = ['error', 'node error'];
+  for (const name of names) client.on(name, listener);
+  return () => {
+    for (const name of names) client.off(name, listener);
+  };
 }
