@@ -69,14 +69,15 @@ export class RedisLease {
       await this.#answered(this.#mutex({ isOurs: true }).tryAcquire(), signal);
       await this.#answered(this.#mutex({ isOurs: true }).release(), signal);
     } finally {
-      await this.release();
+      this.#stop();
+      await this.#giveBack();
     }
   }
 
   /** Gives the key back if it is still ours. Never rejects: if this fails, the lease expires. */
   async release(): Promise<void> {
     this.#stop();
-    await this.#giveBack();
+    await this.#giveBack((refusal) => process.emitWarning(refusal));
   }
 
   /** Ends the lease although its holder still works. */
@@ -124,10 +125,10 @@ export class RedisLease {
     clearTimeout(this.#renewal);
   }
 
-  #giveBack(): Promise<void> {
+  #giveBack(onRefusal = (_: SnapshotError) => {}): Promise<void> {
     this.#givenBack ??= this.#answered(this.#mutex({ isOurs: true }).release()).catch((error) => {
-      // The lease expires after an outage. A refusal would delay each next holder.
-      if (SnapshotError.is(error, 'INVALID_OPTIONS')) process.emitWarning(error);
+      // An outage ends by itself, and so does the lease. A refusal delays each next holder.
+      if (SnapshotError.is(error, 'INVALID_OPTIONS')) onRefusal(error);
     });
     return this.#givenBack;
   }
