@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { SnapshotError, thrownAgain, toSnapshotError } from '../lib/errors.js';
 import { MemoryStore } from '../lib/stores/memory.js';
 import { freshRepository, read } from './support/fresh-repository.js';
-import { listen } from './support/happenings.js';
+import { listen } from './support/service-events.js';
 import { cleanup } from './support/temporary-directory.js';
 
 const { directory, defer } = cleanup(afterEach);

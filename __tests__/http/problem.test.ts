@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
-import { ERROR_CODES, SnapshotError, type SnapshotErrorCode } from '../../lib/errors.js';
+import { ERROR_CODES, type SnapshotErrorCode } from '../../lib/error-codes.js';
+import { SnapshotError } from '../../lib/errors.js';
 import { parseRepository } from '../../lib/repository.js';
 import { FakeService } from './fake-service.js';
 import { send, serve, type TestServer } from './test-server.js';

@@ -1,5 +1,5 @@
 import cluster from 'node:cluster';
-import { listen } from '../support/happenings.js';
+import { listen } from '../support/service-events.js';
 import { startHostApp } from '../support/host-app.js';
 
 /*

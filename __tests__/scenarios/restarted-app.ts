@@ -1,6 +1,6 @@
 import { appendFileSync } from 'node:fs';
 import express from 'express';
-import { type Happening, listen } from '../support/happenings.js';
+import { type EventName, listen } from '../support/service-events.js';
 import { type HostAppOptions, startHostApp } from '../support/host-app.js';
 
 /*
@@ -8,7 +8,7 @@ import { type HostAppOptions, startHostApp } from '../support/host-app.js';
  * that gets a line for each event.
  */
 
-const NOTED: readonly Happening[] = ['clone done', 'build done', 'build failed', 'store failed'];
+const NOTED: readonly EventName[] = ['clone done', 'build done', 'build failed', 'store failed'];
 
 const { log, ...options }: HostAppOptions & { log: string } = JSON.parse(process.argv[2] ?? '');
 const app = express().use((_req, res, next) => {

@@ -11,11 +11,11 @@ import type {
   SnapshotOptions,
 } from '../../lib/index.js';
 import { holdDeadlines, passDeadlines } from '../support/deadlines.js';
-import { HAPPENINGS, listen } from '../support/happenings.js';
 import { HOST, type HostApp } from '../support/host-app.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
 import { ownRepository } from '../support/own-repository.js';
 import { expectProblem } from '../support/problem.js';
+import { EVENT_NAMES, listen } from '../support/service-events.js';
 import { buildSmall } from '../support/small-repositories.js';
 
 /** An hour, in milliseconds. The tests end the deadlines themselves. */
@@ -179,7 +179,7 @@ describe('An upstream that demands credentials', () => {
       logger: { warn: log('warn'), error: log('error') },
       ...options,
     });
-    for (const name of HAPPENINGS) {
+    for (const name of EVENT_NAMES) {
       listen(app.router.service, name, (event: object) => records.push([name, event]));
     }
     const told = () => inspect(records, { depth: Infinity, showHidden: true });

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { z } from 'zod';
+import type { SignalOptions } from '../async/signal-options.js';
 import { checkOptions, milliseconds } from '../check-options.js';
 import { hasCode, SnapshotError } from '../errors.js';
 import { free, LockDirectory, type TakenLock } from './lock-directory.js';
@@ -52,10 +53,7 @@ export class MachineLocks implements LockRegistry, AsyncDisposable {
   }
 
   /** @throws SnapshotError `LOCK_UNAVAILABLE`, `CLOSED`; the signal's reason. */
-  async acquire(
-    key: string,
-    { signal }: { signal?: AbortSignal | undefined } = {},
-  ): Promise<DisposableLock> {
+  async acquire(key: string, { signal }: SignalOptions = {}): Promise<DisposableLock> {
     const closing = this.#closing.signal;
     const ends = signal === undefined ? closing : AbortSignal.any([signal, closing]);
     const turn = await this.#turns.acquire(key, { signal: ends });

@@ -1,3 +1,5 @@
+import type { SignalOptions } from '../async/signal-options.js';
+
 /** A lock that is held. */
 export interface Lock {
   /**
@@ -29,7 +31,7 @@ export interface DisposableLock extends Lock, AsyncDisposable {}
  *   by another caller.
  */
 export interface LockRegistry {
-  acquire(key: string, options?: { signal?: AbortSignal | undefined }): Promise<Lock>;
+  acquire(key: string, options?: SignalOptions): Promise<Lock>;
   /**
    * Optional: rejects with a `SnapshotError` coded `INVALID_OPTIONS` if the registry can never work as
    * it is configured, such as with a wrong password. Resolves if its server can't be reached: that

@@ -28,7 +28,7 @@ const schema = z.strictObject({
  * `primary` reject `acquire`: if its server refuses the password, that is a mistake to correct, not
  * an outage.
  *
- * Both registries are handed over, as the tiers of a `TieredStore` are: `close` closes them.
+ * It has no `close`: whoever made the two closes them.
  *
  * @throws SnapshotError `INVALID_OPTIONS`
  */
@@ -36,7 +36,7 @@ export function withFallback(
   primary: LockRegistry,
   fallback: LockRegistry,
   options: FallbackOptions = {},
-): Required<LockRegistry> & AsyncDisposable {
+): Required<Omit<LockRegistry, 'close'>> {
   const { onDegraded } = checkOptions(schema, { ...options, primary, fallback }, 'withFallback');
   let isDegraded = false;
   const degraded = (error: SnapshotError) => {
@@ -44,13 +44,6 @@ export function withFallback(
     else if (!isDegraded) process.emitWarning(`locks use their fallback: ${error.message}`);
     isDegraded = true;
   };
-  const both = async (call: (registry: LockRegistry) => Promise<void> | undefined) => {
-    const calls = [primary, fallback].map(async (registry) => call(registry));
-    // Waits for both, also if one fails.
-    await Promise.allSettled(calls);
-    await Promise.all(calls);
-  };
-  const close = () => both((registry) => registry.close?.());
   return {
     acquire: async (key, options) => {
       try {
@@ -64,8 +57,8 @@ export function withFallback(
         return lock;
       }
     },
-    ready: () => both((registry) => registry.ready?.()),
-    close,
-    [Symbol.asyncDispose]: close,
+    ready: async () => {
+      await Promise.all([primary.ready?.(), fallback.ready?.()]);
+    },
   };
 }

@@ -1,5 +1,6 @@
-import type { Time } from '../async/clock.js';
+import { now } from '../async/clock.js';
 import { withDeadline } from '../async/deadline.js';
+import { type Failure, remembered } from '../async/failure-cache.js';
 import { KeyedLimit } from '../async/keyed-limit.js';
 import { Load, type LoadCounts } from '../async/load.js';
 import { allowedHosts, redirectBases, upstreamUrl } from '../config/hosts.js';
@@ -133,7 +134,8 @@ export class JobRunner {
     const run = async () => {
       signal.throwIfAborted();
       reported?.start();
-      if (kind === 'check' || kind === 'fetch') this.#pauses.throwIfPaused(repository.host);
+      const pause = remembered(this.pauseOf(repository.host), now());
+      if ((kind === 'check' || kind === 'fetch') && pause !== undefined) throw pause;
       return await withDeadline(timeout, signal, work, (cause) => {
         const message = `the ${kind} got no further for ${timeout} ms`;
         return isLocal
@@ -162,9 +164,9 @@ export class JobRunner {
     };
   }
 
-  /** As `HostPauses.until`. */
-  pausedUntil(host: string): Time {
-    return this.#pauses.until(host);
+  /** As `HostPauses.of`. */
+  pauseOf(host: string): Failure | undefined {
+    return this.#pauses.of(host);
   }
 
   /** Ends all jobs. Idempotent. */

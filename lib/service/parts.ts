@@ -93,7 +93,8 @@ export function createParts(context: ServiceContext): ServiceParts {
 /** Where the directory can't hold them, as on some network file systems, of this process only. */
 function defaultLocks({ dataDir }: ServiceConfig): LockRegistry {
   const machine = new MachineLocks({ directory: join(dataDir, 'locks') });
-  return withFallback(machine, new MemoryLocks());
+  const close = () => machine.close();
+  return Object.assign(withFallback(machine, new MemoryLocks()), { close });
 }
 
 function defaultStore(config: ServiceConfig, onEvict: OnEvict): SnapshotStore {

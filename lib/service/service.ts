@@ -4,19 +4,21 @@ import type {
   BuiltArtifact,
   DownloadHeaders,
   EnsuredRefs,
+  GetOptions,
   OpenedArtifact,
   OpenStoredOptions,
   StatStoredOptions,
   StoredArtifact,
   WantedRefs,
 } from '../artifact/artifact.js';
-import { type ArtifactId, type BundleId, defaultSnapshot } from '../artifact/id.js';
+import { type ArtifactId, type BundleId, defaultSnapshot, isIncremental } from '../artifact/id.js';
 import { artifactKey } from '../artifact/key.js';
 import { allowedRepository, canonicalId } from '../artifact/validate-id.js';
 import { abortable, unlessAborted } from '../async/abort.js';
 import { momentOf } from '../async/clock.js';
 import { MAX_DELAY } from '../async/deadline.js';
 import { startup } from '../async/retry.js';
+import type { SignalOptions } from '../async/signal-options.js';
 import { originUrl, repositoryAt } from '../config/hosts.js';
 import type { ServiceConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
@@ -24,7 +26,6 @@ import { SnapshotEmitter, type SnapshotEventSource } from '../events/emitter.js'
 import { logFailures } from '../events/log-failures.js';
 import { untilReady } from '../locks/host-lock.js';
 import type { RepositoryId } from '../repository.js';
-import type { SignalOptions } from '../stores/store.js';
 import { createParts, type ServiceParts } from './parts.js';
 import type { RepositoryStatus, ServiceStats } from './service-status.js';
 import type { CloseOptions, SnapshotService } from './snapshot-service.js';
@@ -87,7 +88,7 @@ export class ArtifactService implements SnapshotService {
     return this.#parts.mirrors.find(this.resolve(repository))?.revision?.head.oid;
   }
 
-  async get(id: ArtifactId, options: SignalOptions = {}): Promise<OpenedArtifact | BuiltArtifact> {
+  async get(id: ArtifactId, options: GetOptions = {}): Promise<OpenedArtifact | BuiltArtifact> {
     const canonical = this.#canonical(id);
     const get = () => this.#parts.requests.get(canonical, options);
     return await abortable(options.signal, get, ({ body }) => body.destroy());
@@ -124,13 +125,15 @@ export class ArtifactService implements SnapshotService {
   async delete(id: ArtifactId, { signal }: SignalOptions = {}): Promise<void> {
     const canonical = this.#canonical(id);
     await abortable(signal, async () => {
-      await this.#parts.builds.untilStored(canonical, signal);
+      await this.#parts.builds.untilStored(canonical);
+      signal?.throwIfAborted();
       await this.#parts.stored.delete(artifactKey(canonical), 'deleted');
     });
   }
 
   async isHead(id: BundleId, options: SignalOptions = {}): Promise<boolean> {
     const canonical = this.#canonical(id);
+    if (!isIncremental(canonical)) return false;
     return await abortable(options.signal, () => this.#parts.queries.isHead(canonical, options));
   }
 

@@ -1,6 +1,6 @@
-import { LRUCache } from 'lru-cache';
 import { unlessAborted } from '../../async/abort.js';
 import { after, LONG_AGO, now, type Time } from '../../async/clock.js';
+import { recentlyUsed } from '../../async/recently-used.js';
 import { SingleFlight } from '../../async/single-flight.js';
 import { SnapshotError } from '../../errors.js';
 import { withErrorListener } from '../body.js';
@@ -51,9 +51,9 @@ export class CircuitBreaker {
   #openUntil = LONG_AGO;
   readonly #probes = new SingleFlight<void>();
   /** Method and key that failed → until when it is not called again. */
-  readonly #failing = new LRUCache<string, Time>({ max: MAX_REMEMBERED });
+  readonly #failing = recentlyUsed<string, Time>(MAX_REMEMBERED);
   /** Key → the revision that could not be read. It may be gone by now. */
-  readonly #unreadable = new LRUCache<string, Unreadable>({ max: MAX_REMEMBERED });
+  readonly #unreadable = recentlyUsed<string, Unreadable>(MAX_REMEMBERED);
 
   constructor(store: SnapshotStore, options: CircuitBreakerOptions) {
     this.#store = store;
