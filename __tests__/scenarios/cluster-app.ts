@@ -1,6 +1,6 @@
 import cluster from 'node:cluster';
-import { listen } from '../support/service-events.js';
 import { startHostApp } from '../support/host-app.js';
+import { listen } from '../support/service-events.js';
 
 /*
  * A host app with a cluster of four workers. It sends its URL when all of them listen, and then the

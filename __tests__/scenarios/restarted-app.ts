@@ -1,7 +1,7 @@
 import { appendFileSync } from 'node:fs';
 import express from 'express';
-import { type EventName, listen } from '../support/service-events.js';
 import { type HostAppOptions, startHostApp } from '../support/host-app.js';
+import { type EventName, listen } from '../support/service-events.js';
 
 /*
  * A host app that ends at SIGTERM as the page on operating says. Its argument: its options, and a file
