@@ -29,6 +29,12 @@ const httpUrl = z.url({ protocol: /^https?$/ }).refine((text) => {
   return url.username === '' && url.password === '' && url.search === '' && url.hash === '';
 }, 'must have no credentials, query or fragment');
 
+const proxyUrl = z.url({ protocol: /^https?$/ }).refine((text) => {
+  if (!URL.canParse(text)) return true; // z.url has already said so
+  const url = new URL(text);
+  return url.pathname === '/' && url.search === '' && url.hash === '';
+}, 'must have no path, query or fragment');
+
 export const hostSchema = z
   .strictObject({
     baseUrl: httpUrl.optional(),
@@ -38,6 +44,7 @@ export const hostSchema = z
     caseInsensitivePaths: z.boolean().optional(),
     onlyReachableCommits: z.boolean().default(false),
     allowPrivateAddresses: z.boolean().default(false),
+    proxy: proxyUrl.optional(),
   })
   .readonly();
 
