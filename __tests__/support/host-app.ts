@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import express, { type Express } from 'express';
 import {
@@ -19,6 +19,7 @@ export interface HostApp {
   readonly url: string;
   readonly router: SnapshotRouter;
   readonly dataDir: string;
+  readonly server: Server;
   /** The URL of a repository's snapshot. */
   snapshotUrl(path: string): string;
   /** Closes connections, server and router. Idempotent. */
@@ -31,6 +32,8 @@ export interface HostAppOptions extends Partial<SnapshotOptions> {
   upstreamUrl: string;
   /** The app in which the router is mounted. Default: one without other routes. */
   app?: Express;
+  /** Default: a free one. */
+  port?: number;
 }
 
 /** An Express app with a router mounted at `/git`, on a free port of 127.0.0.1. */
@@ -39,6 +42,7 @@ export async function startHostApp({
   dataDir,
   app = express(),
   freshness,
+  port = 0,
   ...options
 }: HostAppOptions): Promise<HostApp> {
   const hosts = { [HOST]: { baseUrl: upstreamUrl, allowPrivateAddresses: true } };
@@ -49,7 +53,7 @@ export async function startHostApp({
     dataDir,
   });
   const server = createServer(app.use('/git', router));
-  server.listen(0, '127.0.0.1');
+  server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the app does not listen');
@@ -58,6 +62,7 @@ export async function startHostApp({
     url,
     router,
     dataDir,
+    server,
     snapshotUrl: (path) => `${url}/git/${HOST}/${path}/snapshot.tar.zst`,
     async close() {
       server.close();

@@ -10,28 +10,39 @@ export class RedisServer {
   /** For `new Redis(url)`. */
   readonly url: string;
   readonly #directory: string;
+  readonly #settings: Readonly<Record<string, string>>;
   readonly #removeDirectory: () => Promise<void>;
   #program: StartedProgram | undefined;
   #pid = 0;
 
-  private constructor(directory: string, removeDirectory: () => Promise<void>) {
+  private constructor(
+    directory: string,
+    removeDirectory: () => Promise<void>,
+    settings: Readonly<Record<string, string>>,
+  ) {
     this.#directory = directory;
+    this.#settings = settings;
     this.#removeDirectory = removeDirectory;
     this.url = `${directory}/redis.sock`;
   }
 
-  /** Resolves when it takes connections. */
-  static async start(): Promise<RedisServer> {
+  /**
+   * Resolves when it takes connections.
+   *
+   * @param settings as in `redis.conf`, beside those for the socket.
+   */
+  static async start(settings: Readonly<Record<string, string>> = {}): Promise<RedisServer> {
     const { path, remove } = await temporaryDirectory();
-    const server = new RedisServer(path, remove);
+    const server = new RedisServer(path, remove, settings);
     await server.restart();
     return server;
   }
 
   /** Starts it again, empty, after `stop`. */
   async restart(): Promise<void> {
-    const settings = { port: 0, unixsocket: this.url, save: '', appendonly: 'no', dir: '.' };
-    const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
+    const base = { port: '0', unixsocket: this.url, save: '', appendonly: 'no', dir: '.' };
+    const settings = { ...base, ...this.#settings };
+    const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
     const env = { PATH: process.env.PATH };
     const program = startProgram({
       command: 'redis-server',

@@ -22,10 +22,10 @@ export interface ServiceOptions {
    */
   readonly store?: SnapshotStore | undefined;
   /**
-   * Keeps two builds of one artifact from running at once. The default covers this process only. The
-   * app that made the registry closes it, after the service.
+   * Keeps two builds of one artifact from running at once. The default covers all processes on this
+   * machine that have this `dataDir`. The app that made the registry closes it, after the service.
    *
-   * @default `MemoryLocks`
+   * @default `MachineLocks` in `dataDir`
    */
   readonly locks?: LockRegistry | undefined;
   /**

@@ -1,11 +1,11 @@
-import { abortable } from '../async/abort.js';
+import { abortable, unlessAborted } from '../async/abort.js';
 import { orLater } from '../async/deadline.js';
 import { callHost } from '../call-host.js';
 import type { Lock, LockRegistry } from './registry.js';
 
 // How the service uses locks of the host app. A registry may hang or fail.
 
-/** Milliseconds to wait for the release of a lock. */
+/** Milliseconds to wait for the release of a lock, or for a registry to be ready. */
 const PATIENCE = 10_000;
 
 /** As `acquire`, but never waits longer than its signal. Releases a lock that comes later. */
@@ -15,6 +15,11 @@ export async function acquireLock(
   signal: AbortSignal,
 ): Promise<Lock> {
   return await abortable(signal, async () => locks.acquire(key, { signal }), releaseLock);
+}
+
+/** @throws SnapshotError `INVALID_OPTIONS` if the registry can't work as it is configured. */
+export async function untilReady(locks: LockRegistry, signal: AbortSignal): Promise<void> {
+  await orLater(unlessAborted((async () => locks.ready?.())(), signal), PATIENCE);
 }
 
 /**

@@ -3,7 +3,8 @@ import { Mutex } from 'redis-semaphore';
 import { unlessAborted } from '../async/abort.js';
 import { elapsedSince, now, type Time } from '../async/clock.js';
 import { atDeadline, unlessLate } from '../async/deadline.js';
-import { messageOf, SnapshotError } from '../errors.js';
+import { SnapshotError } from '../errors.js';
+import { redisFailure } from './redis-failure.js';
 import type { RedisLocksConfig } from './redis-schema.js';
 
 /**
@@ -41,8 +42,8 @@ export class RedisLease {
   /**
    * Takes the key if it is free, and returns whether it was free.
    *
-   * @throws SnapshotError `LOCK_UNAVAILABLE` when the server fails, or does not answer in time; the
-   * signal's reason.
+   * @throws SnapshotError `LOCK_UNAVAILABLE` when the server fails, or does not answer in time;
+   * `INVALID_OPTIONS` when it refuses the command; the signal's reason.
    */
   async take(signal: AbortSignal): Promise<boolean> {
     const sentAt = now();
@@ -57,10 +58,26 @@ export class RedisLease {
     return this.#isHeld;
   }
 
+  /**
+   * Sends each command of a lease once: a server may refuse only some of them.
+   *
+   * @throws as `take`
+   */
+  async rehearse(signal: AbortSignal): Promise<void> {
+    await this.take(signal);
+    try {
+      await this.#answered(this.#mutex({ isOurs: true }).tryAcquire(), signal);
+      await this.#answered(this.#mutex({ isOurs: true }).release(), signal);
+    } finally {
+      this.#stop();
+      await this.#giveBack();
+    }
+  }
+
   /** Gives the key back if it is still ours. Never rejects: if this fails, the lease expires. */
   async release(): Promise<void> {
     this.#stop();
-    await this.#giveBack();
+    await this.#giveBack((refusal) => process.emitWarning(refusal));
   }
 
   /** Ends the lease although its holder still works. */
@@ -108,8 +125,11 @@ export class RedisLease {
     clearTimeout(this.#renewal);
   }
 
-  #giveBack(): Promise<void> {
-    this.#givenBack ??= this.#answered(this.#mutex({ isOurs: true }).release()).catch(() => {});
+  #giveBack(onRefusal = (_: SnapshotError) => {}): Promise<void> {
+    this.#givenBack ??= this.#answered(this.#mutex({ isOurs: true }).release()).catch((error) => {
+      // An outage ends by itself, and so does the lease. A refusal delays each next holder.
+      if (SnapshotError.is(error, 'INVALID_OPTIONS')) onRefusal(error);
+    });
     return this.#givenBack;
   }
 
@@ -136,8 +156,7 @@ export class RedisLease {
     } catch (cause) {
       signal?.throwIfAborted();
       if (SnapshotError.is(cause)) throw cause;
-      const message = `the lock server failed: ${messageOf(cause)}`;
-      throw new SnapshotError('LOCK_UNAVAILABLE', message, { cause });
+      throw redisFailure(cause);
     }
   }
 }

@@ -1,4 +1,5 @@
-import { setMaxListeners } from 'node:events';
+import { randomUUID } from 'node:crypto';
+import { type EventEmitter, setMaxListeners } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { unlessAborted } from '../async/abort.js';
@@ -8,9 +9,11 @@ import type { SignalOptions } from '../async/signal-options.js';
 import { checkOptions } from '../check-options.js';
 import { SnapshotError } from '../errors.js';
 import { MemoryLocks } from './memory.js';
+import { redisFailure } from './redis-failure.js';
 import { RedisLease } from './redis-lease.js';
 import type { RedisLocksOptions } from './redis-options.js';
 import { type RedisLocksConfig, redisLocksSchema } from './redis-schema.js';
+import { rightScheme } from './redis-tls.js';
 import type { DisposableLock, LockRegistry } from './registry.js';
 
 export type { RedisLocksOptions } from './redis-options.js';
@@ -52,7 +55,7 @@ export class RedisLocks implements LockRegistry, AsyncDisposable {
     this.#config = { ...config, client: client ?? this.#connectLater(url) };
   }
 
-  /** @throws SnapshotError `LOCK_UNAVAILABLE`, `CLOSED`; the signal's reason. */
+  /** @throws SnapshotError `LOCK_UNAVAILABLE`, `INVALID_OPTIONS`, `CLOSED`; the signal's reason. */
   async acquire(key: string, { signal }: SignalOptions = {}): Promise<DisposableLock> {
     const askedAt = now();
     const closing = this.#closing.signal;
@@ -71,6 +74,34 @@ export class RedisLocks implements LockRegistry, AsyncDisposable {
     } catch (error) {
       await turn.release();
       throw error;
+    }
+  }
+
+  /**
+   * Resolves when the server works with these options, or can't be reached now.
+   *
+   * @throws SnapshotError `INVALID_OPTIONS` when the server refuses the connection or a command, such
+   * as for a wrong password, a missing right, or a certificate; `CLOSED`.
+   */
+  async ready(): Promise<void> {
+    const { client, keyPrefix, url } = this.#config;
+    const lease = new RedisLease(`${keyPrefix}ready ${randomUUID()}`, this.#config);
+    // A client of the host app may try for longer than this waits for its answer.
+    const unlisten = onFailure(client, (error) => {
+      this.#connectionFailure ??= error;
+    });
+    try {
+      await lease.rehearse(this.#closing.signal);
+    } catch (cause) {
+      const error = this.#withConnectionFailure(cause);
+      if (!SnapshotError.is(error, 'LOCK_UNAVAILABLE')) throw error;
+      const scheme = url === undefined || url.startsWith('/') ? undefined : await rightScheme(url);
+      if (scheme === undefined) return;
+      const message = `the option url must begin with ${scheme}, as this server expects`;
+      throw new SnapshotError('INVALID_OPTIONS', message, { cause });
+    } finally {
+      unlisten();
+      if (client !== this.#ownClient) this.#connectionFailure = undefined;
     }
   }
 
@@ -106,10 +137,8 @@ export class RedisLocks implements LockRegistry, AsyncDisposable {
   /** Adds why the server could not be reached: the error of a command does not tell that. */
   #withConnectionFailure(error: unknown): unknown {
     const failure = this.#connectionFailure;
-    if (failure === undefined || !SnapshotError.is(error)) return error;
-    const reasons = failure instanceof AggregateError ? failure.errors : [failure];
-    const reason = reasons.map(({ message }) => message).join(', ');
-    return new SnapshotError(error.code, `${error.message}: ${reason}`, { cause: failure });
+    if (failure === undefined || !SnapshotError.is(error, 'LOCK_UNAVAILABLE')) return error;
+    return redisFailure(failure, error.message);
   }
 
   /**
@@ -154,4 +183,20 @@ export class RedisLocks implements LockRegistry, AsyncDisposable {
     this.#ownClient = client;
     return client;
   }
+}
+
+/**
+ * Listens to failures of a client's connections; those of a cluster's nodes have an event of their own.
+ *
+ * @returns a function that ends this.
+ */
+function onFailure(client: object, listener: (error: Error) => void): () => void {
+  // ioredis copies the methods of an emitter, and so is not an instance of it.
+  const isEmitter = (value: object): value is EventEmitter => 'on' in value && 'off' in value;
+  if (!isEmitter(client)) return () => {};
+  const names = ['error', 'node error'];
+  for (const name of names) client.on(name, listener);
+  return () => {
+    for (const name of names) client.off(name, listener);
+  };
 }

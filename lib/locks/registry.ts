@@ -33,6 +33,12 @@ export interface DisposableLock extends Lock, AsyncDisposable {}
 export interface LockRegistry {
   acquire(key: string, options?: SignalOptions): Promise<Lock>;
   /**
+   * Optional: rejects with a `SnapshotError` coded `INVALID_OPTIONS` if the registry can never work as
+   * it is configured, such as with a wrong password. Resolves if its server can't be reached: that
+   * may change. The service calls this when it starts: if it rejects, the service does not start.
+   */
+  ready?(): Promise<void>;
+  /**
    * Optional: releases what the registry holds. The app that made the registry calls it once, when
    * nothing uses the registry any more: the router and the service do not close it.
    */

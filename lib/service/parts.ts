@@ -4,7 +4,10 @@ import { parseArtifactKey } from '../artifact/key.js';
 import { momentOf } from '../async/clock.js';
 import { diskBudgets } from '../config/disk-budgets.js';
 import type { ServiceConfig } from '../config/options.js';
+import { MachineLocks } from '../locks/machine.js';
 import { MemoryLocks } from '../locks/memory.js';
+import type { LockRegistry } from '../locks/registry.js';
+import { withFallback } from '../locks/with-fallback.js';
 import type { StoredSnapshots } from '../mirror/clone-mirror.js';
 import type { Mirror } from '../mirror/mirror.js';
 import { MirrorManager } from '../mirror/mirrors.js';
@@ -45,7 +48,7 @@ export function createParts(context: ServiceContext): ServiceParts {
   const { maxMirrorBytes, maxStoreBytes, warning } = diskBudgets(config);
   if (warning !== undefined) process.emitWarning(warning);
   const store = config.store ?? defaultStore(config, maxStoreBytes, onEvict);
-  const locks = config.locks ?? new MemoryLocks();
+  const locks = config.locks ?? defaultLocks(config);
   // If the app brings locks, other processes share its store.
   const fleet = config.locks && new FleetChecks(store, config.locks);
   const stored = new StoredArtifacts(config, store, onEvict);
@@ -99,6 +102,13 @@ export function createParts(context: ServiceContext): ServiceParts {
   const queries = new MirrorQueries(all);
   const removal = new Removal({ ...work, builds, isFleet: fleet !== undefined });
   return { ...all, requests, queries, removal };
+}
+
+/** Where the directory can't hold them, as on some network file systems, of this process only. */
+function defaultLocks({ dataDir }: ServiceConfig): LockRegistry {
+  const machine = new MachineLocks({ directory: join(dataDir, 'locks') });
+  const close = () => machine.close();
+  return Object.assign(withFallback(machine, new MemoryLocks()), { close });
 }
 
 function defaultStore(config: ServiceConfig, maxBytes: number, onEvict: OnEvict): SnapshotStore {

@@ -23,6 +23,7 @@ import { SnapshotError } from '../errors.js';
 import { SnapshotEmitter, type SnapshotEventSource } from '../events/emitter.js';
 import { logFailures } from '../events/log-failures.js';
 import { requireWritable } from '../fs/require-writable.js';
+import { untilReady } from '../locks/host-lock.js';
 import type { RepositoryId } from '../repository.js';
 import { createParts, type ServiceParts } from './parts.js';
 import type { RepositoryStatus, ServiceStats } from './service-status.js';
@@ -237,7 +238,9 @@ export class ArtifactService implements SnapshotService {
     const store = this.#parts.store
       .stat(artifactKey(defaultSnapshot({ host: '', path: '' })))
       .catch(() => undefined);
-    const parts = [this.#parts.mirrors.start(), this.#parts.writer.start(), store];
+    const { locks, mirrors, writer } = this.#parts;
+    const locksReady = untilReady(locks, this.#closing.signal);
+    const parts = [mirrors.start(), writer.start(), store, locksReady];
     // Waits for all parts: the next attempt must not run beside parts of this one.
     await Promise.allSettled(parts);
     await Promise.all(parts);

@@ -77,7 +77,8 @@ async function startServers(
     cpuSeconds: async () => (await files.order('usage')).cpuSeconds,
   });
   if ((await nginxVersion()) === undefined) return servers;
-  const nginx = await startNginx(scope, directory);
+  const server = (port: number) => `server { listen 127.0.0.1:${port}; root ${directory}; }`;
+  const nginx = await startNginx(scope, server);
   return servers.set('nginx', { ...nginx, url: `${nginx.url}/${FILE}` });
 }
 

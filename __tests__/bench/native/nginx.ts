@@ -5,7 +5,7 @@ import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { execute } from '../../support/run.js';
-import type { Scope } from '../scope.js';
+import type { Cleanup } from '../../support/temporary-directory.js';
 import { cpuSecondsOfTree } from './process-tree.js';
 
 export interface Nginx {
@@ -27,11 +27,15 @@ export async function nginxVersion(): Promise<string | undefined> {
   }
 }
 
-/** Serves the files of a directory with one worker process and sendfile. */
-export async function startNginx(scope: Scope, root: string): Promise<Nginx> {
+/**
+ * Starts nginx with one worker process on a free port.
+ *
+ * @param http makes the content of the block `http`. Its server listens on the port.
+ */
+export async function startNginx(scope: Cleanup, http: (port: number) => string): Promise<Nginx> {
   const directory = await scope.directory();
   const port = await freePort();
-  await writeFile(join(directory, 'nginx.conf'), configuration(directory, root, port));
+  await writeFile(join(directory, 'nginx.conf'), configuration(directory, http(port)));
   const args = ['-p', directory, '-e', join(directory, 'error.log'), '-c', 'nginx.conf'];
   const child = spawn('nginx', args, { stdio: ['ignore', 2, 2] });
   const ended = new AbortController();
@@ -47,7 +51,7 @@ export async function startNginx(scope: Scope, root: string): Promise<Nginx> {
   return { url: `http://127.0.0.1:${port}`, cpuSeconds: () => cpuSecondsOfTree(pid) };
 }
 
-function configuration(directory: string, root: string, port: number): string {
+function configuration(directory: string, http: string): string {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (name) => `${name}_temp_path ${directory}/${name};`,
   );
@@ -62,11 +66,11 @@ function configuration(directory: string, root: string, port: number): string {
       sendfile on;
       keepalive_requests 1000000;
       ${temporary.join(' ')}
-      server { listen 127.0.0.1:${port}; root ${root}; }
+      ${http}
     }`;
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
