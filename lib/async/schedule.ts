@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { elapsedSince, now, type Time } from './clock.js';
 import { MAX_DELAY } from './deadline.js';
 
@@ -7,10 +8,14 @@ interface Entry<T> {
   readonly timer: NodeJS.Timeout;
 }
 
-/** Calls a function for each item at its time; one item per key. Its timers are unref'd. */
+/**
+ * Calls a function for each item at its time; one item per key. Its timers are unref'd. The calls have
+ * the async context in which the schedule was made: scheduled work belongs to no request.
+ */
 export class Schedule<T> {
   readonly #entries = new Map<string, Entry<T>>();
   readonly #onDue: (item: T) => void;
+  readonly #scope = new AsyncResource('Schedule');
   #isStopped = false;
 
   /** @param onDue is called once for each entry, after the entry was removed. */
@@ -29,11 +34,12 @@ export class Schedule<T> {
     clearTimeout(there?.timer);
     const next = there !== undefined && there.at <= at ? there : { item, at };
     const delay = Math.min(Math.max(-elapsedSince(next.at), 0), MAX_DELAY);
-    const timer = setTimeout(() => {
+    const onTime = () => {
       this.#entries.delete(key);
       if (now() < next.at) this.add(key, next.item, next.at);
       else this.#onDue(next.item);
-    }, delay).unref();
+    };
+    const timer = this.#scope.runInAsyncScope(() => setTimeout(onTime, delay).unref());
     this.#entries.set(key, { item: next.item, at: next.at, timer });
   }
 
