@@ -2,6 +2,7 @@ import * as client from '../../lib/client/index.js';
 import * as main from '../../lib/index.js';
 import * as locks from '../../lib/locks/index.js';
 import * as redis from '../../lib/locks/redis.js';
+import * as opentelemetry from '../../lib/opentelemetry/index.js';
 import * as service from '../../lib/service/index.js';
 import * as store from '../../lib/stores/index.js';
 import * as s3 from '../../lib/stores/s3/index.js';
@@ -15,6 +16,7 @@ export const ENTRIES: Record<string, object> = {
   'express-git-snapshot/store': store,
   'express-git-snapshot/locks': locks,
   'express-git-snapshot/s3': s3,
+  'express-git-snapshot/opentelemetry': opentelemetry,
   'express-git-snapshot/redis': redis,
   'express-git-snapshot/testing': testing,
 };

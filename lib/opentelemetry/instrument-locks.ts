@@ -21,6 +21,8 @@ export function instrumentLocks(
   const meters = new Meters(meterProvider);
   const durations = meters.histogram('git_snapshot.lock.operation.duration');
   const losses = meters.counter('git_snapshot.lock.lost');
+  // Prometheus sees no increase in the first value.
+  losses.add(0);
   const tracer = (tracerProvider ?? trace.getTracerProvider()).getTracer(SCOPE);
   const record = (operation: string, seconds: number, error: unknown) =>
     durations.record(seconds, { 'git_snapshot.operation': operation, ...errorType(error) });

@@ -1,4 +1,5 @@
 import { trace } from '@opentelemetry/api';
+import type { EvictedEvent, MirrorEvictedEvent } from '../events/events.js';
 import type { JobEndedEvent } from '../events/job-events.js';
 import type { SnapshotService } from '../service/snapshot-service.js';
 import { errorType, repositoryAttribute, typeOf } from './attributes.js';
@@ -104,18 +105,27 @@ const INCIDENTS = [
   'evictionFailed',
   'repositoryForgotten',
 ] as const;
+const MIRROR_REASONS = ['budget', 'removed'] as const satisfies MirrorEvictedEvent['reason'][];
+const ARTIFACT_REASONS = [
+  'budget',
+  'variants',
+  'deleted',
+  'removed',
+  'gone',
+] as const satisfies EvictedEvent['reason'][];
 
+/** Counts rare events. They begin with 0: Prometheus sees no increase in the first value. */
 function countRemovals(listeners: Listeners, meters: Meters): void {
   const mirrors = meters.counter('git_snapshot.mirror.evictions');
   const artifacts = meters.counter('git_snapshot.artifact.evictions');
   const incidents = meters.counter('git_snapshot.incidents');
+  for (const reason of MIRROR_REASONS) mirrors.add(0, { 'git_snapshot.reason': reason });
+  for (const reason of ARTIFACT_REASONS) artifacts.add(0, { 'git_snapshot.reason': reason });
   listeners.on('mirrorEvicted', ({ reason }) => mirrors.add(1, { 'git_snapshot.reason': reason }));
-  listeners.on('evicted', ({ artifact, reason }) => {
-    artifacts.add(1, { ...typeOf(artifact), 'git_snapshot.reason': reason });
-  });
+  listeners.on('evicted', ({ reason }) => artifacts.add(1, { 'git_snapshot.reason': reason }));
   for (const name of INCIDENTS) {
-    listeners.on(name, ({ error }) => {
-      incidents.add(1, { 'git_snapshot.event': name, ...errorType(error) });
-    });
+    const about = { 'git_snapshot.event': name };
+    incidents.add(0, about);
+    listeners.on(name, () => incidents.add(1, about));
   }
 }

@@ -138,13 +138,13 @@ export const METRICS = {
     kind: 'counter',
     unit: '{artifact}',
     description: 'Stored artifacts that were deleted',
-    attributes: ['git_snapshot.artifact', 'git_snapshot.reason'],
+    attributes: ['git_snapshot.reason'],
   },
   'git_snapshot.incidents': {
     kind: 'counter',
     unit: '{incident}',
     description: 'Events that an operator should know',
-    attributes: ['git_snapshot.event', 'error.type'],
+    attributes: ['git_snapshot.event'],
   },
   'git_snapshot.store.operation.duration': {
     kind: 'histogram',
