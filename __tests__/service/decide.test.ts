@@ -1,4 +1,4 @@
-import { bundleBasis } from '../../lib/artifact/etag.js';
+import { incrementalBasis } from '../../lib/artifact/etag.js';
 import { type ArtifactId, defaultSnapshot } from '../../lib/artifact/id.js';
 import { after, momentOf, thisMoment } from '../../lib/async/clock.js';
 import type { FreshnessOptions } from '../../lib/config/freshness-options.js';
@@ -56,8 +56,8 @@ const STORED: Record<string, Request> = {
   'a commit with a depth': [FIXED, STALE],
   'the same, over six hours old': [FIXED, stored({ digest: 'new', isPastRetention: true })],
   'the same, of another format': [FIXED, stored({ isOfOtherFormat: true })],
-  'a current bundle': [BUNDLE, stored({ basis: bundleBasis(HEAD) })],
-  'a stale bundle': [BUNDLE, stored({ basis: 'old' })],
+  'a current bundle with a base': [BUNDLE, stored({ basis: incrementalBasis(HEAD) })],
+  'a stale bundle with a base': [BUNDLE, stored({ basis: 'old' })],
 };
 
 const CHECKED: UpstreamState = {

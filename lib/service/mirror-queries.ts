@@ -1,5 +1,5 @@
 import type { EnsuredRefs, WantedRefs } from '../artifact/artifact.js';
-import { type BundleId, defaultSnapshot } from '../artifact/id.js';
+import { defaultSnapshot, type IncrementalBundleId } from '../artifact/id.js';
 import { unlessAborted } from '../async/abort.js';
 import { now } from '../async/clock.js';
 import { retry } from '../async/retry.js';
@@ -53,7 +53,7 @@ export class MirrorQueries {
   }
 
   /** As `SnapshotService.isHead`. */
-  isHead(id: BundleId, { signal }: SignalOptions = {}): Promise<boolean> {
+  isHead(id: IncrementalBundleId, { signal }: SignalOptions = {}): Promise<boolean> {
     return this.#answer(id.repository, signal, () => this.#isHead(id, signal));
   }
 
@@ -151,7 +151,10 @@ export class MirrorQueries {
     );
   }
 
-  async #isHead({ repository, base }: BundleId, signal: AbortSignal | undefined): Promise<boolean> {
+  async #isHead(
+    { repository, base }: IncrementalBundleId,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
     const { known, checks } = this.#parts;
     const query = () => this.#query(repository, { refs: [], commits: [base], objects: [] }, signal);
     let answer = await query();

@@ -11,7 +11,7 @@ import type {
   StoredArtifact,
   WantedRefs,
 } from '../artifact/artifact.js';
-import { type ArtifactId, type BundleId, defaultSnapshot } from '../artifact/id.js';
+import { type ArtifactId, type BundleId, defaultSnapshot, isIncremental } from '../artifact/id.js';
 import { artifactKey } from '../artifact/key.js';
 import { allowedRepository, canonicalId } from '../artifact/validate-id.js';
 import { abortable, unlessAborted } from '../async/abort.js';
@@ -132,6 +132,7 @@ export class ArtifactService implements SnapshotService {
 
   async isHead(id: BundleId, options: SignalOptions = {}): Promise<boolean> {
     const canonical = this.#canonical(id);
+    if (!isIncremental(canonical)) return false;
     return await abortable(options.signal, () => this.#parts.queries.isHead(canonical, options));
   }
 

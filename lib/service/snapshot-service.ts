@@ -94,7 +94,7 @@ export interface SnapshotService extends AsyncDisposable {
   delete(id: ArtifactId, options?: SignalOptions): Promise<void>;
 
   /**
-   * Whether the bundle's base is the upstream's HEAD. Checks the upstream if the base is the
+   * Whether the bundle has a base, and this is the upstream's HEAD. Checks the upstream if the base is the
    * mirror's HEAD, or if the mirror lacks it.
    *
    * @throws SnapshotError `BASE_NOT_FOUND` when the upstream lacks the base, or the check failed.

@@ -1,6 +1,6 @@
 import type { OpenedArtifact, OpenStoredOptions, StoredArtifact } from '../artifact/artifact.js';
 import { formatOf, isOnlyReachable } from '../artifact/etag.js';
-import type { ArtifactId } from '../artifact/id.js';
+import { type ArtifactId, isIncremental } from '../artifact/id.js';
 import { artifactKey, isVariantKey, repositoryPrefix } from '../artifact/key.js';
 import { describeStored, provenanceOf } from '../artifact/metadata.js';
 import { recentlyUsed } from '../async/recently-used.js';
@@ -189,9 +189,9 @@ export class StoredArtifacts {
   }
 }
 
-/** Whether a bundle is too old, or has an impossible date. */
+/** Whether an incremental bundle is too old, or has an impossible date. */
 function isExpired(id: ArtifactId, { storedAt }: StoredObject): boolean {
-  return id.kind === 'bundle' && Math.abs(Date.now() - storedAt) >= BUNDLE_LIFETIME;
+  return isIncremental(id) && Math.abs(Date.now() - storedAt) >= BUNDLE_LIFETIME;
 }
 
 /** The key has the tag, because other processes may replace the artifact. */
