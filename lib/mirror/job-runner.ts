@@ -16,6 +16,7 @@ import type { UpstreamTask } from '../upstream/task.js';
 import { WorkerPool } from '../workers/pool.js';
 import { threadScript } from '../workers/start-thread.js';
 import type { ThreadCounts } from '../workers/thread-counts.js';
+import type { SurveyedMirror } from './disk/survey.js';
 import type { Job, JobResult } from './jobs/worker.js';
 
 /** A thread that has read more objects is ended: while idle it would keep 46 bytes for each. */
@@ -37,7 +38,10 @@ export interface JobOptions {
 type Slots = 'clones' | 'fetches' | 'queries' | 'repacks';
 export type MirrorLoads = Readonly<Record<Slots, LoadCounts>>;
 
-const SLOTS: Readonly<Record<Job['kind'], Slots>> = {
+/** Jobs on one mirror each. */
+type JobKind = Exclude<Job['kind'], 'survey'>;
+
+const SLOTS: Readonly<Record<JobKind, Slots>> = {
   clone: 'clones',
   fetch: 'fetches',
   check: 'fetches',
@@ -108,7 +112,7 @@ export class JobRunner {
    * `UPSTREAM_TIMEOUT` when `fetchTimeout` is over since the start or the last milestone;
    * `LIMIT_EXCEEDED` when a job without an upstream takes longer than `buildTimeout`.
    */
-  async run<Kind extends Job['kind']>(
+  async run<Kind extends JobKind>(
     repository: RepositoryId,
     kind: Kind,
     { signal, isBackground = false, job: reported }: JobOptions,
@@ -152,6 +156,16 @@ export class JobRunner {
     return await this.#loads[slots].count(run, (begin) =>
       isBackground ? begin() : this.#slots[slots].run(repository.host, begin),
     );
+  }
+
+  /** Looks at mirrors after a start. The caller runs one such job at a time. */
+  async survey(
+    mirrors: readonly string[],
+    signal: AbortSignal,
+  ): Promise<readonly (SurveyedMirror | undefined)[]> {
+    const result = await this.#pool.run({ kind: 'survey', mirrors }, { signal });
+    if (result.kind === 'survey') return result.mirrors;
+    throw new SnapshotError('INTERNAL', `a survey ended as a ${result.kind}`);
   }
 
   /** The jobs that run, and that wait for a slot. */

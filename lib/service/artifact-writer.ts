@@ -12,7 +12,8 @@ import { type ServiceConfig, workLimits } from '../config/options.js';
 import { limitExceeded, SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEmitter } from '../events/emitter.js';
 import { Job } from '../events/job.js';
-import { prepareDirectory, temporaryName } from '../fs/temporary.js';
+import { inDirectory, prepareDirectory, temporaryName } from '../fs/temporary.js';
+import type { DiskRoom } from '../mirror/disk-room.js';
 import type { MirrorLease } from '../mirror/mirror.js';
 import { endBody, fileBody } from '../stores/body.js';
 import type { Metadata, SnapshotStore } from '../stores/store.js';
@@ -61,11 +62,19 @@ export class ArtifactWriter {
   readonly #config: ServiceConfig;
   readonly #store: SnapshotStore;
   readonly #events: SnapshotEmitter;
+  readonly #room: DiskRoom;
   readonly #directory: string;
   readonly #pool: WorkerPool<WriteTask, WriteEvent, WriteResult>;
   readonly #queue: BuildQueue;
 
-  constructor(config: ServiceConfig, store: SnapshotStore, events: SnapshotEmitter) {
+  /** @param room room on the disk of `dataDir`. */
+  constructor(
+    config: ServiceConfig,
+    store: SnapshotStore,
+    events: SnapshotEmitter,
+    room: DiskRoom,
+  ) {
+    this.#room = room;
     this.#config = config;
     this.#store = store;
     this.#events = events;
@@ -112,7 +121,8 @@ export class ArtifactWriter {
       job.start();
       onTurn();
       const { repository } = lease.revision;
-      const spool = await Spool.create(join(this.#directory, temporaryName('artifact')));
+      const path = join(this.#directory, temporaryName('artifact'));
+      const spool = await inDirectory(this.#directory, () => Spool.create(path));
       const scratch = join(this.#directory, temporaryName('packs'));
       try {
         let planned: { readonly info: ArtifactInfo; readonly basis: string } | undefined;
@@ -248,10 +258,12 @@ export class ArtifactWriter {
       });
     };
     try {
-      const outcome = await withDeadline(buildTimeout, signal, putInTime, (cause) => {
-        const message = `the store took longer than ${buildTimeout} ms`;
-        return new SnapshotError('STORE_FAILED', message, { cause });
-      });
+      const attempt = () =>
+        withDeadline(buildTimeout, signal, putInTime, (cause) => {
+          const message = `the store took longer than ${buildTimeout} ms`;
+          return new SnapshotError('STORE_FAILED', message, { cause });
+        });
+      const outcome = await this.#room.retry(attempt);
       job.succeed({ outcome, etag, size });
       return outcome;
     } catch (cause) {

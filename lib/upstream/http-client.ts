@@ -1,6 +1,6 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { LookupFunction } from 'node:net';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
 import { elapsedSince, now } from '../async/clock.js';
@@ -69,7 +69,7 @@ export function createHttpClient(
     // An unread body would keep the connection busy for ever.
     if (lastBody) discardBody(lastBody);
     // Collects the body, to send a Content-Length: many servers refuse chunked requests.
-    const body = asked.body && (await buffer(asked.body));
+    const body = asked.body && (await buffer(Readable.from(asked.body)));
 
     for (let redirects = 0; ; redirects++) {
       // Node connects even for a request that is aborted already.
