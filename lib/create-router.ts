@@ -3,6 +3,8 @@ import { z } from 'zod';
 import { checkOptions, methods } from './check-options.js';
 import { parseOptions, parseRouterOptions, type RouterConfig } from './config/options.js';
 import type { RouterOptions, SnapshotOptions } from './config/router-options.js';
+import { SnapshotEmitter, type SnapshotEventSource } from './events/emitter.js';
+import type { RouterEvents } from './events/router-events.js';
 import { createRouter } from './http/router.js';
 import { ArtifactService } from './service/service.js';
 import type { CloseOptions, SnapshotService } from './service/snapshot-service.js';
@@ -11,6 +13,8 @@ import type { CloseOptions, SnapshotService } from './service/snapshot-service.j
 export interface SnapshotRouter extends Router, AsyncDisposable {
   /** The service without HTTP. */
   readonly service: SnapshotService;
+  /** Reports the requests that this router answers. The events of the work are those of the service. */
+  readonly events: SnapshotEventSource<RouterEvents>;
   /**
    * Closes the service if the router made it: ends all work, and releases threads, files and
    * sockets. A service that you passed in stays open. Idempotent.
@@ -73,6 +77,8 @@ function routerOver(
   config: RouterConfig,
   close: SnapshotRouter['close'],
 ): SnapshotRouter {
-  const router = createRouter(service, config);
-  return Object.assign(router, { service, close, [Symbol.asyncDispose]: () => close() });
+  const emitter = new SnapshotEmitter<RouterEvents>();
+  const router = createRouter(service, config, emitter);
+  const { source: events } = emitter;
+  return Object.assign(router, { service, events, close, [Symbol.asyncDispose]: () => close() });
 }

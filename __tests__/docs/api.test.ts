@@ -15,6 +15,7 @@ const PAGES_OF_OPTIONS: Record<string, string[]> = {
   'express-git-snapshot/client': ['docs/api.md'],
   'express-git-snapshot/store': ['docs/api.md', 'docs/writing-a-store.md'],
   'express-git-snapshot/s3': ['docs/s3.md'],
+  'express-git-snapshot/opentelemetry': ['docs/observability.md'],
   'express-git-snapshot/gcs': ['docs/gcs.md'],
   'express-git-snapshot/azure': ['docs/azure.md'],
   'express-git-snapshot/redis': ['docs/api.md'],
@@ -35,6 +36,7 @@ const OF_NO_USE_ALONE = [
   'RedisClient',
   'SnapshotErrorOptions',
   'Success',
+  'UpstreamRequest',
 ];
 
 /** In a report: the interfaces of options, with their members. */

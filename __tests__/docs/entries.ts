@@ -2,6 +2,7 @@ import * as client from '../../lib/client/index.js';
 import * as main from '../../lib/index.js';
 import * as locks from '../../lib/locks/index.js';
 import * as redis from '../../lib/locks/redis.js';
+import * as opentelemetry from '../../lib/opentelemetry/index.js';
 import * as service from '../../lib/service/index.js';
 import * as azure from '../../lib/stores/azure/index.js';
 import * as gcs from '../../lib/stores/gcs/index.js';
@@ -17,6 +18,7 @@ export const ENTRIES: Record<string, object> = {
   'express-git-snapshot/store': store,
   'express-git-snapshot/locks': locks,
   'express-git-snapshot/s3': s3,
+  'express-git-snapshot/opentelemetry': opentelemetry,
   'express-git-snapshot/gcs': gcs,
   'express-git-snapshot/azure': azure,
   'express-git-snapshot/redis': redis,

@@ -1,7 +1,13 @@
 /**
  * @one-node-version
  */
-import type { JobInfo, JobKind, JobResults, SnapshotEvents } from '../../lib/index.js';
+import type {
+  JobInfo,
+  JobKind,
+  JobResults,
+  RequestEndedEvent,
+  SnapshotEvents,
+} from '../../lib/index.js';
 import type { FetchProgress } from '../../lib/upstream/fetch-progress.js';
 import { codeSpans, readTable } from './markdown.js';
 
@@ -50,6 +56,18 @@ type ProgressOf<Kind> = Omit<Extract<FetchProgress, { kind: Kind }>, 'kind'>;
 const PROGRESS: { [Kind in FetchProgress['kind']]: Properties<ProgressOf<Kind>> } = {
   pack: { phase: true, receivedBytes: true, receivedObjects: true, totalObjects: true },
   message: { text: true },
+  request: { method: true, host: true, status: true, durationMs: true },
+};
+
+const REQUEST_ENDED: Properties<RequestEndedEvent> = {
+  repository: true,
+  requested: true,
+  outcome: true,
+  status: true,
+  error: true,
+  bytes: true,
+  firstByteMs: true,
+  durationMs: true,
 };
 
 async function documented(heading: string): Promise<Record<string, string[]>> {
@@ -74,6 +92,10 @@ test('The page of events lists the properties of jobs', async () => {
     ...Object.keys(JOB),
     ...Object.values(JOB_EVENTS).flatMap((own) => Object.keys(own)),
   ]);
+});
+
+test('The page of events lists the properties of a request that has ended', async () => {
+  expect(Object.keys(await documented('Requests'))).toEqual(Object.keys(REQUEST_ENDED));
 });
 
 test('The page of events lists every kind of job with its results', async () => {

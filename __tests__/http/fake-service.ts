@@ -115,20 +115,25 @@ export class FakeService implements SnapshotService {
     const { revision = stored?.revision, range } = options;
     if (stored === undefined || stored.revision !== revision) return undefined;
     const bytes = range ? stored.bytes.subarray(range.start, range.end + 1) : stored.bytes;
-    return { ...stored, source: 'store', body: this.#lend(this.read(bytes)) };
+    return { ...stored, source: 'store', outcome: 'hit', body: this.#lend(this.read(bytes)) };
   }
 
   async get(id: ArtifactId, options?: SignalOptions): Promise<OpenedArtifact | BuiltArtifact> {
     this.#note('get', options);
     const stored = this.maySend(id) ? this.#objects.get(keyOf(id)) : undefined;
     if (stored !== undefined) {
-      return { ...stored, source: 'store', body: this.#lend(this.read(stored.bytes)) };
+      return {
+        ...stored,
+        source: 'store',
+        outcome: 'hit',
+        body: this.#lend(this.read(stored.bytes)),
+      };
     }
     const build = await this.build(id, options?.signal);
     const { body, etag = '"built"' } = build;
     const commit = 'commit' in build ? build.commit : COMMIT;
     const repository = id.repository;
-    return { repository, etag, commit, source: 'build', body: this.#lend(body) };
+    return { repository, etag, commit, source: 'build', outcome: 'miss', body: this.#lend(body) };
   }
 
   async isHead(id: BundleId, options?: SignalOptions): Promise<boolean> {

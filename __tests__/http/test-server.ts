@@ -4,7 +4,12 @@ import { type AddressInfo, connect } from 'node:net';
 import express5, { type Express, type RequestHandler, type Router } from 'express';
 import express4 from 'express4';
 import { parseOptions } from '../../lib/config/options.js';
-import { createSnapshotRouter, type Logger, type SnapshotOptions } from '../../lib/index.js';
+import {
+  createSnapshotRouter,
+  type Logger,
+  type SnapshotOptions,
+  type SnapshotRouter,
+} from '../../lib/index.js';
 import type { FakeService } from './fake-service.js';
 
 export const EXPRESS = { 'Express 4': express4, 'Express 5': express5 };
@@ -41,6 +46,7 @@ export interface TestServer {
   readonly prefix: string;
   readonly log: LogLine[];
   readonly app: Express;
+  readonly events: SnapshotRouter['events'];
   close(): Promise<void>;
 }
 
@@ -77,7 +83,8 @@ export async function serve(
   const app = express();
   for (const middleware of before(express)) app.use(middleware);
   const { prefix, mount: mountOn } = MOUNTS[mount];
-  mountOn(app, createSnapshotRouter({ service, logger, ...rest }), express);
+  const router = createSnapshotRouter({ service, logger, ...rest });
+  mountOn(app, router, express);
   app.use((_req, res) => void res.status(418).send('host app'));
   const server = createServer(app).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -87,6 +94,7 @@ export async function serve(
     prefix,
     log,
     app,
+    events: router.events,
     async close() {
       server.closeAllConnections();
       server.close();

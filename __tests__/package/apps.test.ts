@@ -53,6 +53,7 @@ await service.close();
 
 /** Packages that entries need and that are not installed with this one. */
 const OPTIONAL_PEERS = {
+  'express-git-snapshot/opentelemetry': '@opentelemetry/api',
   'express-git-snapshot': 'express',
   'express-git-snapshot/azure': '@azure/storage-blob',
   'express-git-snapshot/gcs': '@google-cloud/storage',

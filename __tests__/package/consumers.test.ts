@@ -133,6 +133,31 @@ const CONSUMERS: Record<string, Consumer> = {
       export const store = new S3Store({ bucket: 'snapshots', client: new S3Client({}) });
     `,
   },
+  'express-git-snapshot/opentelemetry': {
+    uses: ['@opentelemetry/api'],
+    files: 40,
+    code: `
+      import { metrics, trace } from '@opentelemetry/api';
+      import {
+        type InstrumentOptions,
+        instrumentRouter,
+        instrumentService,
+        instrumentStore,
+      } from 'express-git-snapshot/opentelemetry';
+      import { MemoryStore } from 'express-git-snapshot/store';
+      import { createSnapshotService } from 'express-git-snapshot/service';
+
+      const options: InstrumentOptions = {
+        meterProvider: metrics.getMeterProvider(),
+        tracerProvider: trace.getTracerProvider(),
+        perRepository: ({ host }) => host === 'github.com',
+      };
+      const store = instrumentStore(new MemoryStore({ maxBytes: 1 }), { ...options, name: 'memory' });
+      const service = createSnapshotService({ dataDir: 'data', hosts: ['github.com'], store });
+      export const end: () => void = instrumentService(service, options);
+      export const instrument = instrumentRouter;
+    `,
+  },
   'express-git-snapshot/gcs': {
     uses: ['@google-cloud/storage'],
     files: 12,

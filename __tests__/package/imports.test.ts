@@ -11,6 +11,7 @@ const LIB = join(process.cwd(), 'lib');
 const LAYERS = [
   'index.ts',
   'create-router.ts',
+  'opentelemetry',
   'http/webhook',
   'http',
   'service',

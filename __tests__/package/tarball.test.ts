@@ -30,7 +30,9 @@ test('The package contains the files that users need and no others', async () =>
     'package.json',
     ...(docs ?? []).filter((name) => !name.startsWith('api-report')).map((name) => `docs/${name}`),
     ...(examples ?? [])
-      .filter((name) => /^[^/]+\/([^/]+\.js|README\.md)$/.test(name))
+      .filter((name) =>
+        /^([^/]+\/([^/]+\.js|README\.md)|observability\/.*\.(json|yml))$/.test(name),
+      )
       .map((name) => `examples/${name}`),
     ...sources
       .filter((name) => isAssembly(name) && !name.endsWith('tsconfig.json'))

@@ -231,7 +231,7 @@ P5rKurxjwJd14YNEwWJq4O4=
       const lookup = (hostname, options, callback) => {
         callback(null, [{ address: '127.0.0.1', family: 4 }]);
       };
-      const client = createHttpClient(task, new AbortController().signal, lookup);
+      const client = createHttpClient(task, new AbortController().signal, { lookup });
       try {
         const { body } = await client.request({ url: ${JSON.stringify(url + INFO_REFS)} });
         for await (const chunk of body) process.stdout.write(chunk);

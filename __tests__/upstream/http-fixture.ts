@@ -129,7 +129,7 @@ export function clientOf(
     timeouts: { ...config.timeouts, connectTimeout },
     limits: { ...workLimits(config), maxRefsBytes },
   };
-  const client = createHttpClient(task, signal, lookup);
+  const client = createHttpClient(task, signal, { lookup });
   defer(() => client.close());
   return client;
 }

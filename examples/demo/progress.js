@@ -6,7 +6,9 @@ export function showProgress(events, report) {
     if (kind === 'clone') report.progress('asking the upstream');
     if (kind === 'build') report.progress('writing the snapshot');
   });
-  events.on('jobProgress', ({ progress }) => report.progress(describe(progress)));
+  events.on('jobProgress', ({ progress }) => {
+    if (progress.kind !== 'request') report.progress(describe(progress));
+  });
 }
 
 function describe(progress) {

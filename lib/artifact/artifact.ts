@@ -24,9 +24,18 @@ export interface StoredArtifact extends ArtifactInfo {
   readonly metadata: Metadata;
 }
 
+/**
+ * How a call got its artifact. `hit`, `stale`: from the store; `stale` if a build would give another
+ * artifact, as far as is known. `miss`, `joined`: the call waited for a build, which it began, or which
+ * was already running.
+ */
+export type ArtifactOutcome = 'hit' | 'stale' | 'miss' | 'joined';
+
 /** A stored artifact, or a range of it. Read `body` to its end or destroy it. */
 export interface OpenedArtifact extends StoredArtifact {
   readonly source: 'store';
+  /** `miss` and `joined`: the build has ended, so the artifact was read from the store. */
+  readonly outcome: ArtifactOutcome;
   readonly body: Readable;
 }
 
@@ -36,6 +45,7 @@ export interface OpenedArtifact extends StoredArtifact {
  */
 export interface BuiltArtifact extends ArtifactInfo {
   readonly source: 'build';
+  readonly outcome: 'miss' | 'joined';
   readonly body: Readable;
 }
 

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { elapsedSince, now, type Time } from './clock.js';
 import { MAX_DELAY } from './deadline.js';
 import { Heap } from './heap.js';
@@ -13,12 +14,14 @@ const MAX_REPLACED = 64;
 
 /**
  * Calls a function for each item at its time; one item per key. It has one timer, for the earliest
- * item, which is unref'd. To add an item costs a logarithm of their number.
+ * item, which is unref'd. To add an item costs a logarithm of their number. The calls have the async
+ * context in which the schedule was made: scheduled work belongs to no request.
  */
 export class Schedule<T> {
   readonly #entries = new Map<string, Entry<T>>();
   /** The entries, and replaced ones, which are skipped when their time comes. */
   #heap = newHeap<T>();
+  readonly #scope = new AsyncResource('Schedule');
   readonly #onDue: (item: T) => void;
   #timer: NodeJS.Timeout | undefined;
   /** When the timer fires. */
@@ -59,7 +62,8 @@ export class Schedule<T> {
     clearTimeout(this.#timer);
     this.#timerAt = top.at;
     const delay = Math.min(Math.max(Math.ceil(-elapsedSince(top.at)), 0), MAX_DELAY);
-    this.#timer = setTimeout(() => this.#callDue(), delay).unref();
+    const onTime = () => this.#callDue();
+    this.#timer = this.#scope.runInAsyncScope(() => setTimeout(onTime, delay).unref());
   }
 
   #callDue(): void {

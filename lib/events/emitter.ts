@@ -2,25 +2,34 @@ import { EventEmitter } from 'node:events';
 import { callHost } from '../call-host.js';
 import type { SnapshotEvents } from './events.js';
 
-export type SnapshotListener<Name extends keyof SnapshotEvents> = (
-  event: SnapshotEvents[Name],
+export type SnapshotListener<Name extends keyof Events, Events = SnapshotEvents> = (
+  event: Events[Name],
 ) => unknown;
 
 /**
- * Where a host app listens to a service. Listeners run synchronously, so they should be quick. Their
+ * Where a host app listens to a service, or to a router. Listeners run synchronously, so they should be quick. Their
  * errors and rejections become warnings of the process, and affect nothing else.
  */
-export interface SnapshotEventSource {
-  on<Name extends keyof SnapshotEvents>(name: Name, listener: SnapshotListener<Name>): this;
+export interface SnapshotEventSource<Events = SnapshotEvents> {
+  on<Name extends keyof Events & string>(
+    name: Name,
+    listener: SnapshotListener<Name, Events>,
+  ): this;
   /** As `on`, for the next event only. */
-  once<Name extends keyof SnapshotEvents>(name: Name, listener: SnapshotListener<Name>): this;
+  once<Name extends keyof Events & string>(
+    name: Name,
+    listener: SnapshotListener<Name, Events>,
+  ): this;
   /** Ends `on` or `once` with this listener. */
-  off<Name extends keyof SnapshotEvents>(name: Name, listener: SnapshotListener<Name>): this;
+  off<Name extends keyof Events & string>(
+    name: Name,
+    listener: SnapshotListener<Name, Events>,
+  ): this;
 }
 
-/** Emits the events of a service. Only its `source` is the host's. */
-export class SnapshotEmitter {
-  readonly source: SnapshotEventSource;
+/** Emits the events of a service or router. Only its `source` is the host's. */
+export class SnapshotEmitter<Events = SnapshotEvents> {
+  readonly source: SnapshotEventSource<Events>;
   readonly #listeners = new EventEmitter().setMaxListeners(0);
 
   constructor() {
@@ -41,7 +50,7 @@ export class SnapshotEmitter {
     };
   }
 
-  emit<Name extends keyof SnapshotEvents>(name: Name, event: SnapshotEvents[Name]): void {
+  emit<Name extends keyof Events & string>(name: Name, event: Events[Name]): void {
     for (const listener of this.#listeners.rawListeners(name)) {
       callHost(`a listener to ${name}`, () => Reflect.apply(listener, this.source, [event]));
     }

@@ -1,16 +1,18 @@
 import type { Request, Response } from 'express';
 import { unlessAborted } from '../async/abort.js';
 import { callHost } from '../call-host.js';
-import type { AuthorizeContext } from '../config/authorize.js';
 import type { Logger } from '../config/logger.js';
 import type { RouterConfig } from '../config/options.js';
 import { isUpstreamFailure, SnapshotError, toSnapshotError } from '../errors.js';
+import type { SnapshotEmitter } from '../events/emitter.js';
 import { failureFields } from '../events/log-failures.js';
+import type { RequestedArtifact, RouterEvents } from '../events/router-events.js';
 import { decodeRepository, type RepositoryId } from '../repository.js';
 import type { SnapshotService } from '../service/snapshot-service.js';
 import { findDenial } from './authorization.js';
 import { Connections, type Turn } from './connections.js';
 import { sendProblem, sendProblemOrBreak } from './problem.js';
+import { RequestRecord } from './request-record.js';
 
 /** One authorized request for an artifact of a repository. */
 export interface Exchange {
@@ -19,12 +21,13 @@ export interface Exchange {
   readonly repository: RepositoryId;
   /** Aborts when the client leaves, or other code ends the answer, before this one is complete. */
   readonly signal: AbortSignal;
+  readonly record: RequestRecord;
 }
 
 /** A parsed request. If `serve` rejects, the client gets a problem, or its answer breaks off. */
 export interface ParsedRequest {
   /** The artifact that the client requests, for `authorize`. */
-  readonly wanted: Omit<AuthorizeContext, 'signal'>;
+  readonly wanted: RequestedArtifact;
   serve(exchange: Exchange): Promise<void>;
 }
 
@@ -46,7 +49,11 @@ export interface EndpointHandler {
  * the method, the query, then whether the client may have the artifact; then the handler answers.
  * It never rejects: a rejection would end the host app's process.
  */
-export function createAnswer(service: SnapshotService, config: RouterConfig) {
+export function createAnswer(
+  service: SnapshotService,
+  config: RouterConfig,
+  events: SnapshotEmitter<RouterEvents>,
+) {
   const connections = new Connections();
 
   return async function answer(
@@ -55,39 +62,46 @@ export function createAnswer(service: SnapshotService, config: RouterConfig) {
     rawRepository: string,
     handler: EndpointHandler,
   ): Promise<void> {
+    const record = new RequestRecord();
     let turn: Turn | undefined;
-    let repository: RepositoryId | undefined;
     try {
       turn = connections.enter(req, res);
       const { signal } = turn;
       await unlessAborted(turn.ready, signal);
-      repository = service.resolve(decodeRepository(rawRepository));
+      const repository = service.resolve(decodeRepository(rawRepository));
+      record.repository = repository;
       const { methods } = handler;
       if (!methods.includes(req.method)) {
         const error = new SnapshotError('METHOD_NOT_ALLOWED', 'no method of this artifact');
+        record.error = error;
         sendProblem(res, error, { Allow: methods.join(', ') });
         return;
       }
       const { wanted, serve } = handler.parse(req, repository);
+      record.requested = wanted;
       const { authorize } = config;
       const denial =
         authorize && (await findDenial(authorize, req, repository, { ...wanted, signal }));
       if (denial !== undefined) {
+        record.error = denial.error;
         sendProblem(res, denial.error, denial.headers);
         return;
       }
       signal.throwIfAborted();
-      await serve({ req, res, repository, signal });
+      await serve({ req, res, repository, signal, record });
     } catch (error) {
-      if (turn?.signal.aborted) return; // the client is gone, or has another answer
+      record.isAborted = turn?.signal.aborted === true;
+      if (record.isAborted) return; // the client is gone, or has another answer
       const failure = toSnapshotError(error);
+      record.error = failure;
       const status = isUpstreamFailure(failure) ? handler.upstreamFailureStatus : undefined;
       sendProblemOrBreak(res, failure, status);
       // A client that pipelines too many requests must not fill the log.
       if (turn === undefined) return;
-      callHost('a logger', () => logFailure(config.logger, failure, repository));
+      callHost('a logger', () => logFailure(config.logger, failure, record.repository));
     } finally {
       turn?.end();
+      events.emit('requestEnded', record.end(res.headersSent ? res.statusCode : undefined));
     }
   };
 }

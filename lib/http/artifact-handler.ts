@@ -62,9 +62,9 @@ export function createArtifactHandler<Id extends ArtifactId>(
   }
 
   async function get(id: Id, exchange: Exchange): Promise<void> {
-    const { req, res, signal } = exchange;
+    const { req, res, signal, record } = exchange;
     const checkedSince = performance.now();
-    const sending = { clientIdleTimeout, signal };
+    const sending = { clientIdleTimeout, signal, record };
     const looksIntoStore =
       kind.answersInstead !== undefined || service.hasDownloadUrls || needsSelection(req);
     for (let attempt = 0; looksIntoStore && attempt < MAX_OPEN_ATTEMPTS; attempt++) {
@@ -86,6 +86,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
       if (opened === undefined) continue; // replaced or evicted since
       const whole = representationHeaders(id, opened);
       const { body, size } = opened;
+      record.outcome = opened.outcome;
       if (range === undefined) return sendBody(res, 200, whole, body, { ...sending, length: size });
       const length = range.end - range.start + 1;
       const contentRange = `bytes ${range.start}-${range.end}/${size}`;
@@ -96,6 +97,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
     const artifact = await service.get(id, { checkedSince, signal });
     const precondition = evaluatePreconditions(req, artifact);
     if (precondition === 'holds') {
+      record.outcome = artifact.outcome;
       const length = artifact.source === 'store' ? artifact.size : undefined;
       const headers = representationHeaders(id, artifact);
       return sendBody(res, 200, headers, artifact.body, { ...sending, length });

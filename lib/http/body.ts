@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import { unlessLate } from '../async/deadline.js';
 import { SnapshotError } from '../errors.js';
 import { RecyclingBody } from '../stores/recycling-body.js';
+import type { RequestRecord } from './request-record.js';
 
 export interface BodyOptions {
   /** Bytes that the body must have; `undefined`: any number. */
@@ -12,6 +13,8 @@ export interface BodyOptions {
   clientIdleTimeout: number;
   /** Aborts when the client is gone. */
   signal: AbortSignal;
+  /** Told of the bytes that are sent. */
+  record: RequestRecord;
 }
 
 /**
@@ -27,7 +30,7 @@ export async function sendBody(
   status: number,
   headers: OutgoingHttpHeaders,
   body: Readable,
-  { length, clientIdleTimeout, signal }: BodyOptions,
+  { length, clientIdleTimeout, signal, record }: BodyOptions,
 ): Promise<void> {
   const stop = () => body.destroy();
   signal.addEventListener('abort', stop, { once: true });
@@ -47,6 +50,7 @@ export async function sendBody(
       begin();
       sent += chunk.length;
       if (length !== undefined && sent > length) throw wrongLength(sent, length);
+      record.sent(chunk.length);
       const hasRoom = res.write(chunk, (error) => {
         if (!error && canRecycle && body instanceof RecyclingBody) body.recycle(chunk);
       });

@@ -1,6 +1,8 @@
 import { type Request, Router } from 'express';
 import type { RouterConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
+import type { SnapshotEmitter } from '../events/emitter.js';
+import type { RouterEvents } from '../events/router-events.js';
 import type { SnapshotService } from '../service/snapshot-service.js';
 import { createAnswer, type EndpointHandler, type Exchange } from './answer-request.js';
 import { createBundleHandler, createSnapshotHandler } from './artifact-kinds.js';
@@ -13,14 +15,18 @@ import { type Endpoint, queryParameters, rawPath, rawQuery, splitTarget } from '
  * for reserved names: a client of a later version must not get a page of the host app instead.
  * `OPTIONS` is a method like any other: CORS middleware of the host app goes before this router.
  */
-export function createRouter(service: SnapshotService, config: RouterConfig): Router {
+export function createRouter(
+  service: SnapshotService,
+  config: RouterConfig,
+  events: SnapshotEmitter<RouterEvents>,
+): Router {
   const handlers: Record<Endpoint, EndpointHandler> = {
     'snapshot.tar.zst': createSnapshotHandler(service, config),
     'snapshot.bundle': createBundleHandler(service, config),
     'ensure-refs': createEnsureRefsHandler(service),
     'info/refs': createGitRedirectHandler(service),
   };
-  const answer = createAnswer(service, config);
+  const answer = createAnswer(service, config, events);
   // `authorize` may need the parameters of the mount, such as `/tenants/:tenant`.
   const router = Router({ mergeParams: true });
   router.use((req, res, next) => {

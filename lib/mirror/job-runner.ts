@@ -15,6 +15,7 @@ import { HostPauses } from '../upstream/host-pauses.js';
 import type { UpstreamTask } from '../upstream/task.js';
 import { WorkerPool } from '../workers/pool.js';
 import { threadScript } from '../workers/start-thread.js';
+import type { ThreadCounts } from '../workers/thread-counts.js';
 import type { SurveyedMirror } from './disk/survey.js';
 import type { Job, JobResult } from './jobs/worker.js';
 
@@ -176,6 +177,10 @@ export class JobRunner {
       queries: queries.counts,
       repacks: repacks.counts,
     };
+  }
+
+  get threads(): ThreadCounts {
+    return this.#pool.threads;
   }
 
   /** As `HostPauses.of`. */

@@ -7,6 +7,7 @@ import { SnapshotError } from '../errors.js';
 import type { SnapshotEmitter } from '../events/emitter.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { Evictable } from '../stores/evictable.js';
+import type { ThreadCounts } from '../workers/thread-counts.js';
 import { type CloneParts, clone, type StoredSnapshots } from './clone-mirror.js';
 import { inspectMirror } from './disk/integrity.js';
 import { writeLastUsed } from './disk/last-used.js';
@@ -137,6 +138,10 @@ export class MirrorManager {
   /** The jobs on mirrors that run, and that wait. */
   loads(): MirrorLoads {
     return this.#parts.jobs.loads();
+  }
+
+  get threads(): ThreadCounts {
+    return this.#parts.jobs.threads;
   }
 
   /** The failure for which checks of a host and fetches from it are or were paused. */

@@ -24,6 +24,7 @@ import {
 } from '../stores/write-condition.js';
 import { WorkerPool } from '../workers/pool.js';
 import { threadScript } from '../workers/start-thread.js';
+import type { ThreadCounts } from '../workers/thread-counts.js';
 import type { WriteTask } from '../writer/worker.js';
 import type { WriteEvent, WriteResult } from '../writer/write-context.js';
 import { BuildQueue } from './build-queue.js';
@@ -86,6 +87,10 @@ export class ArtifactWriter {
   /** Builds that have their turn. */
   get running(): number {
     return this.#queue.running;
+  }
+
+  get threads(): ThreadCounts {
+    return this.#pool.threads;
   }
 
   /** Creates the spool directory, and removes leftovers of a crash. */

@@ -1,4 +1,5 @@
 export type {
+  ArtifactOutcome,
   BuiltArtifact,
   DownloadHeaders,
   EnsuredRefs,
@@ -50,6 +51,7 @@ export type { LockRegistry } from '../locks/registry.js';
 export { parseRepository, type RepositoryId } from '../repository.js';
 export type { ByteRange, SnapshotStore } from '../stores/store.js';
 export type { FetchProgress } from '../upstream/fetch-progress.js';
+export type { ThreadCounts } from '../workers/thread-counts.js';
 export { createSnapshotService } from './create-service.js';
 export type { RepositoryStatus, ServiceStats } from './service-status.js';
 export type { CloseOptions, SnapshotService } from './snapshot-service.js';

@@ -1,4 +1,5 @@
 import type {
+  ArtifactOutcome,
   BuiltArtifact,
   DownloadHeaders,
   GetOptions,
@@ -15,7 +16,7 @@ import { isUpstreamFailure, SnapshotError, toSnapshotError } from '../errors.js'
 import { type Action, decide, mayServeOnError } from './decide.js';
 import type { Refresher, RefresherParts } from './refresher.js';
 import { isCurrent, knownCurrentAt } from './staleness.js';
-import type { Found } from './stored-artifacts.js';
+import type { Found, ReadableArtifact } from './stored-artifacts.js';
 import { failureOf, isOverdue, type UpstreamState } from './upstream-state.js';
 
 /** Attempts of one request: a stored artifact may be gone again before the request opens it. */
@@ -42,8 +43,8 @@ interface PendingRequest {
   isChecked: boolean;
   /** When that was known. */
   checkedAt: Time;
-  /** Whether the event `miss` was emitted. */
-  hasMissed: boolean;
+  /** Set when the event `miss` was emitted. */
+  missed: 'miss' | 'joined' | undefined;
 }
 
 /** Answers requests for artifacts, by the store or a build, as `decide` says. Ids are canonical. */
@@ -74,7 +75,7 @@ export class Requests {
     const { builds, stored } = this.#parts;
     await builds.untilStored(id, MAX_STORING);
     const found = this.#isForgotten(id) ? undefined : await stored.open(id, options);
-    return found && this.#hit(id, found, this.#view(id));
+    return found && withOutcome(found, this.#hit(id, found, this.#view(id)));
   }
 
   async #statVersion(
@@ -120,7 +121,7 @@ export class Requests {
     const requestedAt = checkedSince as Time;
     await this.#throwIfRefused(id, signal);
     const isChecked = this.#isChecked(id, requestedAt) || (await this.#checkIfOverdue(id, signal));
-    const request = { id, signal, requestedAt, isChecked, checkedAt: now(), hasMissed: false };
+    const request = { id, signal, requestedAt, isChecked, checkedAt: now(), missed: undefined };
     return await retry(
       MAX_ATTEMPTS,
       () => this.#serveOrBuild(request),
@@ -140,7 +141,8 @@ export class Requests {
     const action = this.#decide(id, found, request.isChecked, view);
     if (found !== undefined && isServed(action)) {
       this.#refreshAsDecided(id, action);
-      return this.#hit(id, found, view);
+      const outcome = this.#hit(id, found, view);
+      return withOutcome(found, request.missed ?? outcome);
     }
     found?.artifact.body.destroy();
     this.#throwIfFailed(id, action);
@@ -155,8 +157,8 @@ export class Requests {
     const coalesced = builds.find(id) !== undefined;
     const reason = found === undefined ? 'absent' : 'stale';
     const miss = { repository: id.repository, artifact: id, reason, coalesced } as const;
-    if (!request.hasMissed) events.emit('miss', miss);
-    request.hasMissed = true;
+    if (request.missed === undefined) events.emit('miss', miss);
+    request.missed ??= coalesced ? 'joined' : 'miss';
     if (!coalesced) stopping.throwIfAborted();
     const build = builds.begin(id, requestedAt);
     // A running build may have read refs that are too old to be served.
@@ -175,7 +177,9 @@ export class Requests {
     refresher.noteRequest(id.repository);
     if (outcome.kind === 'building') {
       const body = outcome.spool.createReader(signal);
-      if (body !== undefined) return { ...outcome.info, source: 'build', body };
+      if (body !== undefined) {
+        return { ...outcome.info, source: 'build', outcome: request.missed, body };
+      }
     }
     await unlessAborted(build.done, signal);
     return undefined;
@@ -276,11 +280,12 @@ export class Requests {
     return this.#parts.refusals.isForgotten(repository);
   }
 
-  #hit<T extends StoredArtifact>(id: ArtifactId, found: Found<T>, view: View): T {
+  #hit(id: ArtifactId, found: Found<StoredArtifact>, view: View): 'hit' | 'stale' {
     const { events, policy } = this.#parts;
     const { upstream, present } = view;
     const { etag, size } = found.artifact;
     const age = present.time - knownCurrentAt(id, found, upstream, policy, present);
+    const stale = !isCurrent(id, found, upstream, policy);
     events.emit('hit', {
       repository: id.repository,
       artifact: id,
@@ -288,10 +293,17 @@ export class Requests {
       size,
       // If the clock was set back, nobody knows the age: 0, as RFC 9111, section 4.2.3 has it.
       ageMs: Number.isFinite(age) ? age : 0,
-      stale: !isCurrent(id, found, upstream, policy),
+      stale,
     });
-    return found.artifact;
+    return stale ? 'stale' : 'hit';
   }
+}
+
+function withOutcome(
+  { artifact }: Found<ReadableArtifact>,
+  outcome: ArtifactOutcome,
+): OpenedArtifact {
+  return { ...artifact, source: 'store', outcome };
 }
 
 function isServed(action: Action): boolean {

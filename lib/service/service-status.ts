@@ -2,6 +2,7 @@ import type { StoredArtifact } from '../artifact/artifact.js';
 import type { LoadCounts } from '../async/load.js';
 import type { SnapshotError } from '../errors.js';
 import type { RepositoryId } from '../repository.js';
+import type { ThreadCounts } from '../workers/thread-counts.js';
 
 /** The state of a repository in this service. Times are in milliseconds since the epoch. */
 export interface RepositoryStatus {
@@ -48,4 +49,6 @@ export interface ServiceStats {
    * their turn.
    */
   readonly builds: LoadCounts;
+  /** Worker threads: those that clone, fetch, query and repack mirrors, and those that build. */
+  readonly threads: { readonly mirrors: ThreadCounts; readonly builds: ThreadCounts };
 }

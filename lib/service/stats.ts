@@ -12,5 +12,6 @@ export function statsOf(parts: ServiceParts): ServiceStats {
     mirrors: { count: ready.length, bytes: ready.reduce((sum, { bytes }) => sum + bytes, 0) },
     ...mirrors.loads(),
     builds: { running, queued: pending.builds - running },
+    threads: { mirrors: mirrors.threads, builds: writer.threads },
   };
 }

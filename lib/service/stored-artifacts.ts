@@ -22,6 +22,9 @@ export interface Found<T extends StoredArtifact> extends StoredState {
   readonly artifact: T;
 }
 
+/** A stored artifact, or a range of it, that is open. */
+export type ReadableArtifact = Omit<OpenedArtifact, 'source' | 'outcome'>;
+
 /** Gets the key of each artifact that is deleted. */
 export type OnEvict = (key: string, reason: EvictedEvent['reason']) => void;
 
@@ -85,7 +88,7 @@ export class StoredArtifacts {
   async open(
     id: ArtifactId,
     { range, revision, signal }: OpenStoredOptions = {},
-  ): Promise<Found<OpenedArtifact> | undefined> {
+  ): Promise<Found<ReadableArtifact> | undefined> {
     const key = artifactKey(id);
     const opened = withErrorListener(await this.#store.open(key, { range, revision, signal }));
     if (opened === undefined) return undefined;
@@ -96,9 +99,7 @@ export class StoredArtifacts {
       return undefined;
     }
     this.#usedAt.set(key, Date.now());
-    const described = describeStored(id.repository, opened);
-    const artifact = { ...described, source: 'store' as const, body: opened.body };
-    return this.found(id, artifact);
+    return this.found(id, { ...describeStored(id.repository, opened), body: opened.body });
   }
 
   /** Whether the store can give URLs of artifacts. */

@@ -3,9 +3,11 @@ import type { LookupFunction } from 'node:net';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
+import { elapsedSince, now } from '../async/clock.js';
 import { hasCode, SnapshotError } from '../errors.js';
 import { isRedirect, MAX_REDIRECTS } from '../read-http-answer.js';
 import { upstreamConnector } from './connector.js';
+import type { UpstreamRequest } from './fetch-progress.js';
 import { decodeBody, discardBody, iterateBody } from './http-body.js';
 import { answerFailure, networkFailure } from './http-failure.js';
 import { redirectedBase } from './http-redirect.js';
@@ -25,6 +27,13 @@ export interface UpstreamClient extends HttpClient {
   close(): Promise<void>;
 }
 
+export interface UpstreamClientOptions {
+  /** Resolves the names of hosts. Default: `lookup` of `node:dns`. */
+  readonly lookup?: LookupFunction | undefined;
+  /** Called when a request has the head of its answer, or has failed. */
+  readonly onRequest?: (request: UpstreamRequest) => void;
+}
+
 /**
  * The `http` plugin for isomorphic-git's transport, for one fetch of one repository. It makes
  * requests one after another, over one connection if the server keeps it open. A request discards
@@ -40,7 +49,7 @@ export interface UpstreamClient extends HttpClient {
 export function createHttpClient(
   task: UpstreamTask,
   ends: AbortSignal,
-  lookup?: LookupFunction,
+  { lookup, onRequest }: UpstreamClientOptions = {},
 ): UpstreamClient {
   const { upstreamUrl, userAgent, limits } = task;
   const closing = new AbortController();
@@ -78,9 +87,14 @@ export function createHttpClient(
       // Joins duplicate headers, so that they do not pass for a valid one.
       const settings = { method, headers, signal, joinDuplicateHeaders: true };
       const send = () => connector.request(url, settings);
+      const sentAt = now();
+      const ended = (status: number | undefined) =>
+        onRequest?.({ method, host: url.host, status, durationMs: elapsedSince(sentAt) });
       const answer = await answerTo(send, body).catch((error: unknown) => {
+        ended(undefined);
         throw failure(error);
       });
+      ended(answer.statusCode);
 
       if (method === 'GET' && isRedirect(answer)) {
         discardBody(answer);

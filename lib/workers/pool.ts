@@ -3,6 +3,7 @@ import { deserializeError, messageOf, SnapshotError } from '../errors.js';
 import type { PoolMessage, WorkerAnswer, WorkerMessage } from './serve.js';
 import { startThread } from './start-thread.js';
 import { askToStop, createStopCell, STOP_MILLISECONDS } from './stop.js';
+import type { ThreadCounts } from './thread-counts.js';
 
 export interface RunOptions<Event> {
   /** Stops the task, ends its thread, and rejects with the signal's reason. */
@@ -48,6 +49,10 @@ export class WorkerPool<Task, Event, Result> {
     const running = this.#run(task, ends, onEvent);
     this.#running.add(running);
     return await running.finally(() => this.#running.delete(running));
+  }
+
+  get threads(): ThreadCounts {
+    return { busy: this.#running.size, idle: this.#idle.size };
   }
 
   /** Starts a thread, unless one is idle, so that the next task does not wait for the start. */

@@ -37,7 +37,9 @@ export async function withUpstream<T>(
   { onProgress, threads, signal }: JobContext,
   work: (upstream: Upstream) => Promise<T>,
 ): Promise<T> {
-  const http = createHttpClient(task, signal);
+  const http = createHttpClient(task, signal, {
+    onRequest: (request) => onProgress({ kind: 'request', ...request }),
+  });
   try {
     const advertised = await discover(task, http, new Set(task.otherRefs));
     const { head, refs, capabilities } = advertised;
