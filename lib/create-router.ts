@@ -6,11 +6,18 @@ import type { RouterOptions, SnapshotOptions } from './config/router-options.js'
 import { createRouter } from './http/router.js';
 import { ArtifactService } from './service/service.js';
 import type { CloseOptions, SnapshotService } from './service/snapshot-service.js';
+import type { SignalOptions } from './stores/store.js';
 
 /** An Express router, and the service behind it. `await using` closes the router. */
 export interface SnapshotRouter extends Router, AsyncDisposable {
   /** The service without HTTP. */
   readonly service: SnapshotService;
+  /**
+   * Resolves when the service has started: as `service.ready`.
+   *
+   * @throws SnapshotError the failure of the start.
+   */
+  ready(options?: SignalOptions): Promise<void>;
   /**
    * Closes the service if the router made it: ends all work, and releases threads, files and
    * sockets. A service that you passed in stays open. Idempotent.
@@ -26,6 +33,7 @@ export interface MountOptions extends RouterOptions {
 /** The methods that the router calls. */
 const serviceSchema = methods<SnapshotService>(
   [
+    'ready',
     'resolve',
     'originUrl',
     'headCommit',
@@ -74,5 +82,6 @@ function routerOver(
   close: SnapshotRouter['close'],
 ): SnapshotRouter {
   const router = createRouter(service, config);
-  return Object.assign(router, { service, close, [Symbol.asyncDispose]: () => close() });
+  const ready: SnapshotRouter['ready'] = (how) => service.ready(how);
+  return Object.assign(router, { service, ready, close, [Symbol.asyncDispose]: () => close() });
 }

@@ -122,7 +122,9 @@ export const snapshotSchema = z
   })
   .readonly();
 
-const logger = methods<Logger>(['warn', 'error'], 'a logger').optional();
+export const loggerSchema = z
+  .union([methods<Logger>(['warn', 'error'], 'a logger'), z.literal(false)])
+  .optional();
 
 const serviceShape = {
   dataDir: z.string().min(1, 'must be a path'),
@@ -135,7 +137,7 @@ const serviceShape = {
   limits: limitsSchema.prefault({}),
   budgets: budgetsSchema.prefault({}),
   snapshot: snapshotSchema.prefault({}),
-  logger,
+  logger: loggerSchema,
   userAgent: z
     .string()
     .regex(/^[\x20-\x7e]+$/, 'must be printable ASCII')
@@ -146,7 +148,7 @@ const routerShape = {
   authorize: callback<Authorize>().optional(),
   redirectGit: z.boolean().default(false),
   clientIdleTimeout: milliseconds.default(5 * MINUTE),
-  logger,
+  logger: loggerSchema,
 };
 
 export const serviceSchema = z.strictObject(serviceShape).readonly();

@@ -1,6 +1,7 @@
 import { constants, copyFile, open, rename, rm, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasCode } from '../errors.js';
+import { syncData } from './sync-data.js';
 import { temporaryName } from './temporary.js';
 
 /**
@@ -22,7 +23,7 @@ async function copyOver(source: string, target: string): Promise<void> {
   try {
     await copyFile(source, copy, constants.COPYFILE_EXCL);
     const handle = await open(copy, 'r+');
-    await handle.datasync().finally(() => handle.close());
+    await syncData(handle).finally(() => handle.close());
     await rename(copy, target);
   } catch (error) {
     await rm(copy, { force: true });

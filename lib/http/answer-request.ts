@@ -1,8 +1,7 @@
 import type { Request, Response } from 'express';
 import { unlessAborted } from '../async/abort.js';
-import { callHost } from '../call-host.js';
 import type { AuthorizeContext } from '../config/authorize.js';
-import type { Logger } from '../config/logger.js';
+import { logTo } from '../config/logger.js';
 import type { RouterConfig } from '../config/options.js';
 import { isUpstreamFailure, SnapshotError, toSnapshotError } from '../errors.js';
 import { failureFields } from '../events/log-failures.js';
@@ -11,6 +10,7 @@ import type { SnapshotService } from '../service/snapshot-service.js';
 import { findDenial } from './authorization.js';
 import { Connections, type Turn } from './connections.js';
 import { sendProblem, sendProblemOrBreak } from './problem.js';
+import { identifyRequest } from './request-id.js';
 
 /** One authorized request for an artifact of a repository. */
 export interface Exchange {
@@ -48,6 +48,7 @@ export interface EndpointHandler {
  */
 export function createAnswer(service: SnapshotService, config: RouterConfig) {
   const connections = new Connections();
+  const log = logTo(config.logger);
 
   return async function answer(
     req: Request,
@@ -82,23 +83,14 @@ export function createAnswer(service: SnapshotService, config: RouterConfig) {
       if (turn?.signal.aborted) return; // the client is gone
       const failure = toSnapshotError(error);
       const status = isUpstreamFailure(failure) ? handler.upstreamFailureStatus : undefined;
+      const requestId = failure.httpStatus < 500 ? undefined : identifyRequest(req, res);
       sendProblemOrBreak(res, failure, status);
       // A client that pipelines too many requests must not fill the log.
-      if (turn === undefined) return;
-      callHost('a logger', () => logFailure(config.logger, failure, repository));
+      if (turn === undefined || requestId === undefined) return;
+      const fields = { ...failureFields(failure, repository), requestId };
+      // The upstream or the load causes a 503. All other failures need the operator.
+      if (failure.httpStatus === 503) log.warn('snapshot unavailable', fields);
+      else log.error('snapshot request failed', fields);
     }
   };
-}
-
-function logFailure(
-  logger: Logger | undefined,
-  error: SnapshotError,
-  repository: RepositoryId | undefined,
-): void {
-  const status = error.httpStatus;
-  if (status < 500) return;
-  const fields = failureFields(error, repository);
-  // The upstream or the load causes a 503. All other failures need the operator.
-  if (status === 503) logger?.warn(fields, 'snapshot unavailable');
-  else logger?.error(fields, 'snapshot request failed');
 }

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { access, constants, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArtifactInfo } from '../artifact/artifact.js';
 import { formatOf } from '../artifact/etag.js';
@@ -82,6 +82,8 @@ export class ArtifactWriter {
   /** Creates the spool directory, and removes leftovers of a crash. */
   async start(): Promise<void> {
     await prepareDirectory(this.#directory);
+    // It may be there, but of another user, or on a file system that is read-only.
+    await access(this.#directory, constants.W_OK);
   }
 
   /** Starts a thread in advance, so that it is ready when the mirror is. */
