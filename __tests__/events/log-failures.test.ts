@@ -49,7 +49,7 @@ test('A mirror that is found damaged at the start is logged', async () => {
 test('A failed background check is logged with its job, although no request fails', async () => {
   const repository = await freshRepository({ directory, defer });
   const log = logger();
-  const service = repository.start({ logger: log, freshness: { maxAge: 0 } });
+  const service = repository.start({ logger: log, freshness: { maxAge: 0, checkInterval: 0 } });
   await read(service, repository.snapshot);
   const ended = next(service, 'fetch failed');
   repository.upstream.fault(repository.path, { kind: 'status', status: 500 });
