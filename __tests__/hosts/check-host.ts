@@ -33,7 +33,7 @@ async function getByHttp2(port: number, path: string): Promise<Answer> {
   const session = connectHttp2(`https://127.0.0.1:${port}`, { rejectUnauthorized: false });
   try {
     return await new Promise((resolve, reject) => {
-      session.on('error', reject);
+      session.on('error', reject).on('close', () => reject(new Error('no response')));
       const stream = session.request({ ':path': path });
       stream.on('error', reject).on('response', (headers) => {
         const status = Number(headers[':status']);

@@ -108,7 +108,7 @@ export const HOSTS: Readonly<Record<Kind, readonly Host[]>> = {
       env: { ASYNC_ERRORS: '1' },
     },
     express('Express 5, https', { start: ['node', 'tls.mjs'], scheme: 'https' }),
-    express('Express 5, HTTP/2', {
+    express('Express 5 router, HTTP/2', {
       start: ['node', 'tls.mjs'],
       scheme: 'http2',
       env: { HTTP2: '1' },

@@ -66,11 +66,11 @@ export function testHosts(kind: Kind): void {
       expect(ended.code).not.toBe(0);
       return;
     } else {
-      await checkHost(await running.port, {
-        scheme,
-        target: join(await directory(), 'copy'),
-        commit,
-      });
+      const target = join(await directory(), 'copy');
+      const port = await running.port;
+      const early = running.ended.then(({ output }) => Promise.reject(new Error(output)));
+      await Promise.race([checkHost(port, { scheme, target, commit }), early]);
+      early.catch(() => {});
       running.stop();
       ended = await running.ended;
     }
