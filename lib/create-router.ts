@@ -1,12 +1,12 @@
 import type { Router } from 'express';
 import { z } from 'zod';
+import type { SignalOptions } from './async/signal-options.js';
 import { checkOptions, methods } from './check-options.js';
 import { parseOptions, parseRouterOptions, type RouterConfig } from './config/options.js';
 import type { RouterOptions, SnapshotOptions } from './config/router-options.js';
 import { createRouter } from './http/router.js';
 import { ArtifactService } from './service/service.js';
 import type { CloseOptions, SnapshotService } from './service/snapshot-service.js';
-import type { SignalOptions } from './stores/store.js';
 
 /** An Express router, and the service behind it. `await using` closes the router. */
 export interface SnapshotRouter extends Router, AsyncDisposable {

@@ -29,6 +29,9 @@ const LAYERS = [
   'testing',
   'stores/filesystem',
   'stores/s3',
+  'stores/gcs',
+  'stores/azure',
+  'stores/bucket',
   'stores',
   'locks',
   'history',
@@ -43,6 +46,7 @@ const LAYERS = [
   'repository.ts',
   'read-http-answer.ts',
   'errors.ts',
+  'error-codes.ts',
   'repository-id.ts',
 ];
 

@@ -1,6 +1,6 @@
-import { LRUCache } from 'lru-cache';
 import { SnapshotError, thrownAgain } from '../errors.js';
-import { after, elapsedSince, LONG_AGO, now, type Time } from './clock.js';
+import { after, LONG_AGO, now, type Time } from './clock.js';
+import { recentlyUsed } from './recently-used.js';
 
 /** A failure that is remembered until a time. */
 export interface Failure {
@@ -8,10 +8,10 @@ export interface Failure {
   readonly until: Time;
 }
 
-/** @throws SnapshotError the failure, with the remaining seconds, unless its time is over. */
-export function throwWhileRemembered({ error, until }: Failure): void {
-  const milliseconds = -elapsedSince(until);
-  if (milliseconds > 0) throw thrownAgain(error, Math.ceil(milliseconds / 1000));
+/** The error, with the remaining seconds; `undefined`: there is none, or its time is over. */
+export function remembered(failure: Failure | undefined, present: Time): SnapshotError | undefined {
+  if (failure === undefined || present >= failure.until) return undefined;
+  return thrownAgain(failure.error, Math.ceil((failure.until - present) / 1000));
 }
 
 /** Names that clients make up must not fill the memory. */
@@ -19,7 +19,7 @@ const MAX_REMEMBERED = 10_000;
 
 /** Remembers failures of work for a while, so that the work is not repeated. */
 export class FailureCache {
-  readonly #failures = new LRUCache<string, Failure>({ max: MAX_REMEMBERED });
+  readonly #failures = recentlyUsed<string, Failure>(MAX_REMEMBERED);
   readonly #milliseconds: number;
 
   /** @param milliseconds 0: nothing is remembered. */
@@ -33,9 +33,9 @@ export class FailureCache {
     // These are failures of this process, not of the work.
     const isOwn = SnapshotError.is(error, 'ABORTED', 'CLOSED', 'LOCK_UNAVAILABLE', 'LOCK_LOST');
     if (this.#milliseconds === 0 || isOwn) return error;
-    const remembered = thrownAgain(error, Math.ceil(milliseconds / 1000));
-    this.#failures.set(key, { error: remembered, until: after(now(), milliseconds) });
-    return remembered;
+    const kept = thrownAgain(error, Math.ceil(milliseconds / 1000));
+    this.#failures.set(key, { error: kept, until: after(now(), milliseconds) });
+    return kept;
   }
 
   forget(key: string): void {
@@ -48,7 +48,7 @@ export class FailureCache {
 
   /** @throws SnapshotError the remembered failure, with the seconds left. */
   throwIfRemembered(key: string): void {
-    const failure = this.#failures.get(key);
-    if (failure !== undefined) throwWhileRemembered(failure);
+    const error = remembered(this.#failures.get(key), now());
+    if (error !== undefined) throw error;
   }
 }

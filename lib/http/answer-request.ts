@@ -17,7 +17,7 @@ export interface Exchange {
   readonly req: Request;
   readonly res: Response;
   readonly repository: RepositoryId;
-  /** Aborts when the client leaves before its answer is complete. */
+  /** Aborts when the client leaves, or other code ends the answer, before this one is complete. */
   readonly signal: AbortSignal;
 }
 
@@ -80,7 +80,7 @@ export function createAnswer(service: SnapshotService, config: RouterConfig) {
       signal.throwIfAborted();
       await serve({ req, res, repository, signal });
     } catch (error) {
-      if (turn?.signal.aborted) return; // the client is gone
+      if (turn?.signal.aborted) return; // the client is gone, or has another answer
       const failure = toSnapshotError(error);
       const status = isUpstreamFailure(failure) ? handler.upstreamFailureStatus : undefined;
       const requestId = failure.httpStatus < 500 ? undefined : identifyRequest(req, res);
@@ -91,6 +91,8 @@ export function createAnswer(service: SnapshotService, config: RouterConfig) {
       // The upstream or the load causes a 503. All other failures need the operator.
       if (failure.httpStatus === 503) log.warn('snapshot unavailable', fields);
       else log.error('snapshot request failed', fields);
+    } finally {
+      turn?.end();
     }
   };
 }

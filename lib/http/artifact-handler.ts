@@ -63,13 +63,14 @@ export function createArtifactHandler<Id extends ArtifactId>(
 
   async function get(id: Id, exchange: Exchange): Promise<void> {
     const { req, res, signal } = exchange;
+    const checkedSince = performance.now();
     const sending = { clientIdleTimeout, signal };
     const looksIntoStore =
       kind.answersInstead !== undefined || service.hasDownloadUrls || needsSelection(req);
     for (let attempt = 0; looksIntoStore && attempt < MAX_OPEN_ATTEMPTS; attempt++) {
       const stored =
         (await pinned(id, req, signal)) ??
-        (await service.statStored(id, { revalidate: true, signal }));
+        (await service.statStored(id, { revalidate: true, checkedSince, signal }));
       if (stored === undefined) {
         // Without a current representation not even `*` matches (RFC 9110, section 13.1.1).
         if (req.headers['if-match'] !== undefined) throw preconditionFailed();
@@ -92,7 +93,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
       return sendBody(res, 206, part, body, { ...sending, length });
     }
 
-    const artifact = await service.get(id, { signal });
+    const artifact = await service.get(id, { checkedSince, signal });
     const precondition = evaluatePreconditions(req, artifact);
     if (precondition === 'holds') {
       const length = artifact.source === 'store' ? artifact.size : undefined;

@@ -23,7 +23,6 @@ export function sendProblem(
     breakConnection(res);
     return;
   }
-  const { retryAfter: seconds = DEFAULT_RETRY_AFTER } = error;
   const mayRetry = error.isTransient && (status === 429 || status === 503);
   const body = JSON.stringify({
     type: `urn:problem-type:express-git-snapshot:${error.code.toLowerCase().replaceAll('_', '-')}`,
@@ -36,10 +35,16 @@ export function sendProblem(
     'Content-Type': 'application/problem+json',
     'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
-    ...(mayRetry && { 'Retry-After': Math.max(1, Math.ceil(seconds)) }),
+    ...(mayRetry && { 'Retry-After': retryAfterOf(error) }),
     ...headers,
   });
   res.end(body);
+}
+
+/** Whole seconds, at least 1. A store or a service of the host app may give no usable number. */
+function retryAfterOf({ retryAfter = Number.NaN }: SnapshotError): number {
+  const seconds = Math.max(1, Math.ceil(retryAfter));
+  return Number.isSafeInteger(seconds) ? seconds : DEFAULT_RETRY_AFTER;
 }
 
 /** As `sendProblem`, but never throws: breaks the connection if a header or `writeHead` is bad. */

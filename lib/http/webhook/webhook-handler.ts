@@ -1,5 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express';
-import { LRUCache } from 'lru-cache';
+import { recentlyUsed } from '../../async/recently-used.js';
 import { checkOptions } from '../../check-options.js';
 import { logTo } from '../../config/logger.js';
 import { SnapshotError, toSnapshotError } from '../../errors.js';
@@ -29,7 +29,7 @@ export function createWebhookHandler(options: WebhookOptions): RequestHandler {
   const { secret: secrets, service, logger } = checkOptions(webhookSchema, options);
   const log = logTo(logger);
   /** The marks of the latest deliveries. */
-  const seen = new LRUCache<string, true>({ max: MAX_MARKS });
+  const seen = recentlyUsed<string, true>(MAX_MARKS);
   const room = new BodyRoom();
 
   async function answer(req: Request, res: Response): Promise<void> {

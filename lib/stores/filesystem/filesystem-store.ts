@@ -2,6 +2,7 @@ import { constants, type FileHandle, open, readdir, unlink } from 'node:fs/promi
 import { join, resolve } from 'node:path';
 import pLimit from 'p-limit';
 import { startup } from '../../async/retry.js';
+import type { SignalOptions } from '../../async/signal-options.js';
 import { callHost } from '../../call-host.js';
 import { checkOptions } from '../../check-options.js';
 import { unlessMissing, withStoreFailure } from '../../fs/errors.js';
@@ -11,13 +12,13 @@ import { prepareDirectory, temporaryName } from '../../fs/temporary.js';
 import { chunksOf, endBody } from '../body.js';
 import { newVersion } from '../new-version.js';
 import { sliceOf } from '../range.js';
+import { READ_BYTES, SpareBuffers } from '../recycling-body.js';
 import type {
   ListOptions,
   OpenedObject,
   OpenOptions,
   Priority,
   PutOptions,
-  SignalOptions,
   SnapshotStore,
   StoredObject,
 } from '../store.js';
@@ -41,6 +42,9 @@ import type { FileSystemStoreOptions } from './options.js';
 import { ReplacedFiles } from './replaced-files.js';
 import { type FileSystemStoreConfig, fileSystemStoreSchema } from './schema.js';
 
+/** Buffers that are kept for the next reads: 4 MiB. */
+const SPARE_BUFFERS = 16;
+
 /**
  * Keeps each object as one file of a directory. Any number of processes may share the directory: a
  * file is written under a temporary name, synced and renamed, and read through one descriptor.
@@ -54,6 +58,7 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
   /** One at a time, so that two writes do not count on the same free room. */
   readonly #publishing = pLimit(1);
   readonly #replaced: ReplacedFiles;
+  readonly #spare = new SpareBuffers(READ_BYTES, SPARE_BUFFERS);
   /** Makes the directory and removes leftovers, before the first use. */
   readonly #prepare: () => Promise<void>;
 
@@ -86,7 +91,7 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
         const slice = sliceOf(range, object.size);
         await touch(file);
         signal?.throwIfAborted();
-        return { ...object, body: new FileBody(handle, slice, signal) };
+        return { ...object, body: new FileBody(handle, slice, signal, this.#spare) };
       });
     });
   }
