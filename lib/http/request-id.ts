@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { callHost } from '../call-host.js';
+import { isHeadSent } from './problem.js';
 
 /** What is safe in a log and in a header. */
 const ID = /^[\x21-\x7e]{1,200}$/;
@@ -17,7 +18,7 @@ export function identifyRequest(req: IncomingMessage, res: ServerResponse): stri
     const known = [own, res.getHeader('X-Request-Id'), req.headers['x-request-id']];
     const id = known.find((one) => typeof one === 'string' && ID.test(one));
     if (typeof id === 'string') requestId = id;
-    const isFree = !res.headersSent && !res.hasHeader('X-Request-Id');
+    const isFree = !isHeadSent(res) && !res.hasHeader('X-Request-Id');
     if (isFree) res.setHeader('X-Request-Id', requestId);
   });
   return requestId;
