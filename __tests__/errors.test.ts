@@ -125,3 +125,8 @@ test('A store that uses another copy of the library can refuse to replace an art
   await service.close({ drain: true });
   expect(failures).toEqual([]);
 });
+
+test('A failure for want of address space names the flag of node that helps', () => {
+  const error = new RangeError('WebAssembly.Memory(): could not allocate memory');
+  expect(toSnapshotError(error).message).toContain('--disable-wasm-trap-handler');
+});

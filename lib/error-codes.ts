@@ -33,6 +33,7 @@ export type SnapshotErrorCode =
   | 'TARGET_NOT_EMPTY'
   | 'DOWNLOAD_FAILED'
   | 'ARCHIVE_INVALID'
+  | 'NAME_UNSUPPORTED'
   | 'ABORTED'
   | 'CLOSED'
   | 'INTERNAL';
@@ -78,6 +79,7 @@ export const ERRORS: Readonly<
   TARGET_NOT_EMPTY: [500, false, 'The target directory is not empty.'],
   DOWNLOAD_FAILED: [500, true, 'The download failed.'],
   ARCHIVE_INVALID: [500, false, 'The archive is truncated or corrupt.'],
+  NAME_UNSUPPORTED: [500, false, "The target can't have a name of the archive."],
   ABORTED: [503, true, 'The operation was cancelled.'],
   CLOSED: [503, true, 'The server is shutting down.'],
   INTERNAL: [500, false, 'The server failed.'],

@@ -165,10 +165,15 @@ export function toSnapshotError(error: unknown, repository?: RepositoryId): Snap
   return Object.assign(copy, { stack });
 }
 
+/** What V8 says under a limit of the address space, such as `ulimit -v`. */
+const NO_ADDRESS_SPACE = /WebAssembly\S*: could not allocate memory/;
+
 /** The message of any thrown value. Never throws. */
 export function messageOf(error: unknown): string {
   const read = () => String(error instanceof Error || isNativeError(error) ? error.message : error);
-  return tryToRead(read) ?? 'an unreadable value was thrown';
+  const message = tryToRead(read) ?? 'an unreadable value was thrown';
+  if (!NO_ADDRESS_SPACE.test(message)) return message;
+  return `${message}; node reserves 10 GB of address space for each: raise \`ulimit -v\`, or start node with --disable-wasm-trap-handler`;
 }
 
 /**

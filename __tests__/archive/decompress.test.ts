@@ -7,8 +7,10 @@ import {
   createNativeDecoder,
   decodeInJavaScript,
   decodeNatively,
+  decodeWithoutNode,
   decompress,
 } from '../../lib/archive/decompress.js';
+import type { FramePart } from '../../lib/archive/zstd-frames.js';
 import { withResolvers } from '../../lib/async/with-resolvers.js';
 import { rawFrame, zstd, zstdFrames } from '../client/archives.js';
 import { SeededRandom, seededBytes } from '../support/random.js';
@@ -35,8 +37,13 @@ async function* inChunks(bytes: Buffer, seed: number): AsyncGenerator<Buffer> {
 
 const decoders = [
   { name: 'in JavaScript', decode: decodeInJavaScript },
+  { name: 'with WebAssembly for small frames', decode: decodeWithoutNode },
+  {
+    name: 'with WebAssembly alone, as on big-endian machines',
+    decode: (parts: AsyncIterable<FramePart>) => decodeWithoutNode(parts, true),
+  },
   { name: 'natively', decode: decodeNatively },
-].slice(0, createNativeDecoder() ? 2 : 1);
+].slice(0, createNativeDecoder() ? 4 : 3);
 
 test("Node's own decoder is used where there is one", () => {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);

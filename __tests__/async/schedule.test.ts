@@ -1,6 +1,7 @@
 import { type Clock, install } from '@sinonjs/fake-timers';
 import { after, now } from '../../lib/async/clock.js';
 import { Schedule } from '../../lib/async/schedule.js';
+import { SeededRandom } from '../support/random.js';
 
 let clock: Clock;
 let due: string[];
@@ -80,4 +81,24 @@ test('A schedule does not keep the process alive', () => {
   const before = timers();
   add('later', 100_000);
   expect(timers()).toBe(before);
+});
+
+test('Thousands of items are due in the order of their times, also those that were moved up', () => {
+  const random = new SeededRandom(1);
+  const times = new Map<string, number>();
+  const dueAt = new Map<string, number>();
+  schedule.stop();
+  schedule = new Schedule((item) => dueAt.set(item, clock.now - 1_000_000));
+  for (let round = 0; round < 4; round++) {
+    for (let index = 0; index < 500; index++) {
+      const time = 1 + random.below(10_000);
+      const item = `item ${index}`;
+      times.set(item, Math.min(times.get(item) ?? time, time));
+      add(item, time);
+    }
+  }
+  expect(clock.countTimers()).toBe(1);
+  clock.tick(10_001);
+  expect(dueAt).toEqual(times);
+  expect(clock.countTimers()).toBe(0);
 });

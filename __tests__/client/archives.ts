@@ -102,9 +102,9 @@ export function withDigest(archive: Buffer): Buffer {
   return Buffer.concat([archive, encodeDigestFrame(digest)]);
 }
 
-/** Extracts with GNU tar, whatever the umask. */
+/** Extracts with GNU tar, under the umask. */
 export async function extractWithTar(archive: Buffer, directory: string): Promise<void> {
-  await run('sh', ['-c', 'zstd -dcq | tar --no-same-owner -xpf -'], {
+  await run('sh', ['-c', 'zstd -dcq | tar --no-same-owner --no-same-permissions -xf -'], {
     cwd: directory,
     input: archive,
   });

@@ -106,7 +106,13 @@ describe('A snapshot is extracted from', () => {
   ])('%s', async (_, open) => {
     const calls: ExtractProgress[] = [];
     const result = await extract(await open(), { onProgress: (progress) => calls.push(progress) });
-    expect(result).toEqual({ receivedBytes: archive.length, files: 1, verified: true });
+    expect(result).toEqual({
+      receivedBytes: archive.length,
+      files: 1,
+      verified: true,
+      collisions: [],
+      skipped: [],
+    });
     expect(calls[0]).toEqual({ receivedBytes: 0, files: 0 });
     expect(calls.at(-1)).toEqual({ receivedBytes: archive.length, files: 1 });
     expect(calls.length).toBeGreaterThanOrEqual(4);

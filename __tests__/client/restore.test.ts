@@ -77,6 +77,8 @@ describe('A restore writes what GNU tar extracts', () => {
       receivedBytes: archive.length,
       files: 3,
       verified: true,
+      collisions: [],
+      skipped: [],
     });
   });
 
@@ -86,8 +88,9 @@ describe('A restore writes what GNU tar extracts', () => {
     const archive = await zstd(await tarOf(tree));
     const umask = process.umask(0o077);
     defer(() => process.umask(umask));
-    const { restored, expected } = await restoreBoth(archive);
-    expect(await describeTree(restored)).toEqual(await describeTree(expected));
+    const { restored } = await restoreBoth(archive);
+    const modes = (await describeTree(restored)).map((line) => line.replace(/^.*" /, ''));
+    expect(modes.filter((line) => !/^(40000|100000) [0-7]00 |^120000 /.test(line))).toEqual([]);
   });
 
   test('for directories without an entry, and for one whose entry follows its files', async () => {

@@ -16,6 +16,7 @@ const EXTRACT_OPTIONS: Record<keyof ExtractOptions, true> = {
   onProgress: true,
   maxBytes: true,
   maxEntries: true,
+  onUnsupported: true,
   signal: true,
 };
 const RESTORE_OPTIONS: Record<keyof RestoreOptions, true> = {
@@ -33,6 +34,8 @@ const EXTRACT_RESULT: Record<keyof ExtractResult, true> = {
   receivedBytes: true,
   files: true,
   verified: true,
+  collisions: true,
+  skipped: true,
 };
 const RESTORE_RESULT: Record<keyof RestoreResult, true> = { commit: true, ...EXTRACT_RESULT };
 

@@ -14,7 +14,16 @@ const MINIMUM = { dataDir: 'data', hosts: { 'git.example': {} } };
 const config = parseOptions(MINIMUM);
 
 /** Those that are made where they are used, so that the configuration does not have them. */
-const MADE_LATER = ['store', 'locks', 'logger', 'baseUrl', 'originUrl', 'caseInsensitivePaths'];
+const MADE_LATER = [
+  'store',
+  'locks',
+  'logger',
+  'baseUrl',
+  'originUrl',
+  'caseInsensitivePaths',
+  'maxMirrorBytes',
+  'maxStoreBytes',
+];
 
 const UNITS: Record<string, number> = {
   ms: 1,

@@ -26,6 +26,9 @@ export default async function beforeAll(): Promise<void> {
   // glibc keeps free memory for each of many threads: with few pools of it, processes stay smaller by a third.
   process.env.MALLOC_ARENA_MAX = '2';
   process.env.TMPDIR = directory;
+  // Servers of tests are on this machine.
+  for (const name of ['http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY'])
+    delete process.env[name];
   // Node would keep the cache in that directory.
   process.env.NODE_DISABLE_COMPILE_CACHE = '1';
   // Node 20 is supported: the SDK need not say in each process that it will not be for ever.

@@ -1,7 +1,7 @@
 import { cp, readdir, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
-import type { SnapshotOptions } from '../../lib/index.js';
+import type { SnapshotOptions, SnapshotService } from '../../lib/index.js';
 import { next, read } from '../support/fresh-repository.js';
 import { HOST } from '../support/host-app.js';
 import { mirrorNames } from '../support/nothing-left.js';
@@ -55,9 +55,15 @@ async function fill(order: readonly string[]): Promise<void> {
   }
 }
 
+/** Resolves when a service has found all its mirrors, and kept its budget. */
+async function found(service: SnapshotService): Promise<void> {
+  await service.ready();
+  await service.listRepositories();
+}
+
 test('A start evicts the least recently used mirrors', async () => {
   await fill(['org/c', 'org/a', 'org/b']);
-  await (await start({ budgets: { maxMirrorBytes: 2 * bytes } })).ready();
+  await found(await start({ budgets: { maxMirrorBytes: 2 * bytes } }));
   expect(await kept()).toEqual(['org/a', 'org/b']);
 });
 
@@ -67,7 +73,7 @@ test('A request for a stored snapshot counts as a use of its mirror, also at the
   await second.ready();
   await read(second, defaultSnapshot(id('org/c')));
   await second.close({ drain: true });
-  await (await start({ budgets: { maxMirrorBytes: bytes } })).ready();
+  await found(await start({ budgets: { maxMirrorBytes: bytes } }));
   expect(await kept()).toEqual(['org/c']);
 });
 

@@ -1,4 +1,14 @@
-import { cp, open, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import {
+  cp,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { revisionPath } from '../../lib/mirror/disk/layout.js';
@@ -7,7 +17,7 @@ import { HOST } from '../support/host-app.js';
 import { mirrorNames } from '../support/nothing-left.js';
 import { ownRepository } from '../support/own-repository.js';
 import { run } from '../support/run.js';
-import { buildSmall } from '../support/small-repositories.js';
+import { buildSmall, push } from '../support/small-repositories.js';
 
 const PATH = 'org/repo';
 const id = { host: HOST, path: PATH };
@@ -89,6 +99,46 @@ test('The directory of mirrors is created again when it is gone', async () => {
   expect((await mirrorNames(dataDir)).map((name) => join(dataDir, 'mirrors', name))).toEqual([
     mirror,
   ]);
+});
+
+test('The data directory is created again when it is gone', async () => {
+  const service = await start();
+  await service.ready();
+  await rm(dataDir, { recursive: true });
+  expect((await read(service, defaultSnapshot(id))).source).toBe('build');
+  expect((await read(service, defaultSnapshot(id))).source).toBe('store');
+  expect(await mirrorNames(dataDir)).toHaveLength(1);
+});
+
+test('A mirror is used before the other mirrors were looked at', async () => {
+  const other = join(dataDir, 'mirrors/another.git/express-git-snapshot');
+  await mkdir(other, { recursive: true });
+  const revision = join(other, '1.json');
+  await run('mkfifo', [revision]);
+  const service = await start();
+  await service.ready();
+  const looksEnded = service.listRepositories();
+  await service.delete(defaultSnapshot(id));
+  await read(service, defaultSnapshot(id));
+  expect(repository.upstream.uploadPacks(PATH)).toBe(clones);
+  expect((await service.status(id)).mirror).toMatchObject({ state: 'ready' });
+  // Twice: the second look finds that it is no mirror.
+  for (let looks = 0; looks < 2; looks++) await (await open(revision, 'w')).close();
+  expect(await looksEnded).toHaveLength(1);
+});
+
+test('A mirror whose revisions are directories, for want of hard links, is used and fetched', async () => {
+  const path = revisionPath(mirror, 1);
+  const text = await readFile(path);
+  await rm(path);
+  await mkdir(path);
+  await writeFile(join(path, 'revision.json'), text);
+  const service = await start();
+  await push(join(repository.root, `${PATH}.git`), { branch: 'main' });
+  const { commit } = await service.refresh(id);
+  expect(commit).toBe((await service.status(id)).mirror?.commit);
+  await service.close({ drain: true });
+  expect(await readdir(join(mirror, 'express-git-snapshot'))).toContain('2.json');
 });
 
 test('A failure of the file system has a code', async () => {

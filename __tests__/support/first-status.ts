@@ -10,10 +10,11 @@ import { type WorkingFile, workingFiles } from './working-files.js';
  * and link gets other content of the same size and time: a status that is still clean has not looked
  * at any of it. git's own count of compared files (trace2 `refresh/sum_scan`) must be 0 as well.
  *
+ * @param parent of the copy. Default: where all temporary files are.
  * @returns how many files and links were altered.
  */
-export async function statusReadsNothing(directory: string): Promise<number> {
-  const { path: scratch, remove } = await temporaryDirectory();
+export async function statusReadsNothing(directory: string, parent?: string): Promise<number> {
+  const { path: scratch, remove } = await temporaryDirectory(parent);
   try {
     const copy = join(scratch, 'copy');
     await run('cp', ['-a', directory, copy]);

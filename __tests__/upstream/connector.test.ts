@@ -5,8 +5,10 @@ import { createServer as createHttpsServer } from 'node:https';
 import { createServer as createTcpServer, type LookupFunction } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { TLSSocket } from 'node:tls';
+import { connectProxy } from '../support/connect-proxy.js';
 import { cleanup } from '../support/temporary-directory.js';
 import {
   ADVERTISEMENT,
@@ -209,13 +211,20 @@ P5rKurxjwJd14YNEwWJq4O4=
   });
 
   /** Runs a program of its own, because Node reads additional authorities only at its start. */
-  async function getRefsInNewProcess(url: string, authorities: string): Promise<string> {
+  async function getRefsInNewProcess(
+    url: string,
+    authorities: string,
+    proxy?: string,
+  ): Promise<string> {
     const library = new URL('../../lib/upstream/http-client.js', import.meta.url);
     const program = `
       import { createHttpClient } from ${JSON.stringify(library.href)};
       const task = {
         upstreamUrl: ${JSON.stringify(url)},
-        hosts: new Map([[${JSON.stringify(new URL(url).host)}, { allowPrivateAddresses: true }]]),
+        hosts: new Map([[${JSON.stringify(new URL(url).host)}, {
+          allowPrivateAddresses: ${proxy === undefined},
+          proxy: ${JSON.stringify(proxy)},
+        }]]),
         userAgent: 'git/2.0 (test)',
         timeouts: { connectTimeout: 600_000 }, limits: { maxRefsBytes: 1024 },
       };
@@ -251,5 +260,74 @@ P5rKurxjwJd14YNEwWJq4O4=
     expect(await getRefsInNewProcess(other, authorities)).toBe(
       `${other}: ERR_TLS_CERT_ALTNAME_INVALID`,
     );
+  });
+
+  test('goes through the tunnel of a proxy, which sees only the name of the host', async () => {
+    const { port, names } = await serveTls();
+    const authorities = join(await resources.directory(), 'authorities.pem');
+    await writeFile(authorities, cert);
+    const routes = { [`git.test:${port}`]: port, [`other.test:${port}`]: port };
+    const proxy = await connectProxy(resources, routes);
+
+    const refs = await getRefsInNewProcess(`https://git.test:${port}/repo`, authorities, proxy.url);
+    expect(refs).toBe('refs');
+    expect(names).toEqual(['git.test']);
+    expect(proxy.targets).toEqual([`git.test:${port}`]);
+
+    const other = `https://other.test:${port}/repo`;
+    expect(await getRefsInNewProcess(other, authorities, proxy.url)).toBe(
+      `${other}: ERR_TLS_CERT_ALTNAME_INVALID`,
+    );
+  });
+});
+
+describe('Through a proxy', () => {
+  const withSecret = (url: string) => url.replace('//', '//me:secret@');
+
+  test('a host is reached by its name, which only the proxy resolves', async () => {
+    const { port } = await serveRefs();
+    const proxy = await connectProxy(resources, { 'git.test:80': port });
+    const url = 'http://git.test/repo';
+    const lookup = resolver('127.0.0.1');
+    const options = { trusted: [], untrusted: ['git.test'], proxy: withSecret(proxy.url), lookup };
+    const client = clientOf(resources, url, options);
+    expect(String(await readAll(await getRefs(client, url)))).toBe('refs');
+    expect(proxy.targets).toEqual(['git.test:80']);
+    expect(lookup.calls).toEqual([]);
+  });
+
+  test.each([
+    ['a host that is not in the allow-list', 'http://git.test/repo', ['other.test']],
+    ['a private address in a URL', 'http://10.0.0.1/repo', ['10.0.0.1']],
+    ['the address of this machine in a URL', 'http://[::1]/repo', ['[::1]']],
+  ])('%s is refused before the proxy is asked', async (_, url, untrusted) => {
+    const proxy = await connectProxy(resources, {});
+    const client = clientOf(resources, url, { trusted: [], untrusted, proxy: proxy.url });
+    const refused = { code: 'UPSTREAM_ADDRESS_FORBIDDEN' };
+    expect(await rejection(getRefs(client, url))).toMatchObject(refused);
+    expect(proxy.targets).toEqual([]);
+  });
+
+  test('that refuses, a fetch fails without showing the password', async () => {
+    const proxy = await serve(resources, () => {});
+    proxy.server.on('connect', (_req: unknown, socket: Duplex) =>
+      socket.end('HTTP/1.1 407 No\r\n\r\n'),
+    );
+    const url = 'https://git.test/repo';
+    const client = clientOf(resources, url, {
+      proxy: withSecret(`http://127.0.0.1:${proxy.port}`),
+    });
+    const message = 'no connection to git.test through its proxy: Error: the proxy answered 407';
+    expect(await rejection(getRefs(client, url))).toMatchObject({
+      code: 'UPSTREAM_UNREACHABLE',
+      message,
+    });
+  });
+
+  test('that does not answer, a fetch fails after connectTimeout', async () => {
+    const proxy = await connectProxy(resources, {});
+    const url = 'https://git.test/repo';
+    const client = clientOf(resources, url, { proxy: proxy.url, connectTimeout: 50 });
+    expect(await rejection(getRefs(client, url))).toMatchObject({ code: 'UPSTREAM_TIMEOUT' });
   });
 });

@@ -92,6 +92,8 @@ export type ClientOptions = Partial<Pick<UpstreamTask, 'authorization' | 'redire
   trusted?: readonly string[];
   /** Hosts that may not. */
   untrusted?: readonly string[];
+  /** To all of them. */
+  proxy?: string;
 };
 
 /** A client that is closed after the test; by default it trusts the upstream's own host. */
@@ -101,6 +103,7 @@ export function clientOf(
   {
     trusted = [new URL(upstreamUrl).host],
     untrusted = [],
+    proxy,
     authorization,
     redirectBases = [...trusted, ...untrusted].flatMap((host) => [
       `http://${host}/`,
@@ -118,8 +121,8 @@ export function clientOf(
     upstreamUrl,
     redirectBases,
     hosts: new Map([
-      ...trusted.map((host) => allow(host, true)),
-      ...untrusted.map((host) => allow(host, false)),
+      ...trusted.map((host) => allow(host, true, proxy)),
+      ...untrusted.map((host) => allow(host, false, proxy)),
     ]),
     authorization,
     userAgent: 'git/2.0 (test)',
@@ -131,8 +134,8 @@ export function clientOf(
   return client;
 }
 
-function allow(host: string, allowPrivateAddresses: boolean) {
-  return [host, { allowPrivateAddresses }] as const;
+function allow(host: string, allowPrivateAddresses: boolean, proxy: string | undefined) {
+  return [host, { allowPrivateAddresses, proxy }] as const;
 }
 
 export function getRefs(client: UpstreamClient, url: string): Promise<GitHttpResponse> {

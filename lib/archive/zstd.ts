@@ -1,6 +1,6 @@
-import { createRequire } from 'node:module';
 import zlib from 'node:zlib';
 import { loadContentChecksum } from './content-checksum.js';
+import { loadWasmZstd } from './wasm-zstd.js';
 import { encodeChecksum, setChecksumFlag } from './zstd-format.js';
 
 /** Turns bytes into one complete zstd frame (RFC 8878), which ends with a checksum. */
@@ -14,11 +14,6 @@ export interface ZstdEncoder {
 interface NativeZstd {
   zstdCompressSync(bytes: Uint8Array, options: { params: Record<number, number> }): Buffer;
   constants: { ZSTD_c_compressionLevel: number; ZSTD_c_checksumFlag: number };
-}
-
-interface WasmZstd {
-  isLoaded: Promise<void>;
-  compress(bytes: Uint8Array, level: number): Uint8Array;
 }
 
 /** Node's own encoder where there is one, else WebAssembly. */
@@ -36,9 +31,7 @@ function nativeEncoder(native: NativeZstd, level: number): ZstdEncoder {
 }
 
 async function wasmEncoder(level: number): Promise<ZstdEncoder> {
-  const require = createRequire(import.meta.url);
-  const wasm: WasmZstd = require('@foxglove/wasm-zstd');
-  await wasm.isLoaded;
+  const wasm = await loadWasmZstd();
   const newChecksum = await loadContentChecksum();
   // This encoder has no option for the checksum.
   const compress = (bytes: Uint8Array) => {

@@ -7,6 +7,8 @@ import { isRedirect, MAX_REDIRECTS, parseRetryAfter, redirectTarget } from '../r
 import { limitBytes } from '../upstream/http-body.js';
 import { DownloadError } from './download-error.js';
 import type { RestoreOptions } from './options.js';
+import { throughProxy } from './proxy.js';
+import { proxyFor } from './proxy-environment.js';
 
 /** Milliseconds without a byte of the body. */
 const IDLE_TIMEOUT = 5 * 60_000;
@@ -103,10 +105,12 @@ async function request(url: URL, options: RequestOptions): Promise<IncomingMessa
   const headers = { 'accept-encoding': 'identity', ...options.headers };
   const given = typeof options.agent === 'function' ? options.agent(url) : options.agent;
   const agent = given ?? false; // without an agent, the connection is closed with the answer
-  const { get } = url.protocol === 'https:' ? https : http;
+  const proxy = options.agent === undefined ? proxyFor(url) : undefined;
+  const proxied = proxy && throughProxy(url, proxy, { headers, signal });
+  const { get } = (proxied?.protocol ?? url.protocol) === 'https:' ? https : http;
   try {
     const answered = new Promise<IncomingMessage>((resolve, reject) => {
-      const sent = get(url, { headers, signal, agent }, (answer) => {
+      const sent = get(url, { headers, signal, agent, ...proxied }, (answer) => {
         // Not of the socket: its listener would stay when an agent uses the connection again.
         sent.setTimeout(IDLE_TIMEOUT, () => answer.destroy(new Error('stalled')));
         // The reader of the body gets the error; without a listener it would end the process.

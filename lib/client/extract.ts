@@ -1,13 +1,12 @@
-import { parseLimits } from './limits.js';
 import type { ExtractOptions, ExtractResult } from './options.js';
 import { openSource } from './source.js';
 import { findTarget } from './staging.js';
 import { unpack, withFailures } from './unpack.js';
+import { parseUnpackOptions } from './unpack-options.js';
 
 /**
  * Unpacks a snapshot that the caller already has: the body of a response, a file, or the `body`
- * that a service returns. All guarantees of `restoreSnapshot` hold: it unpacks into a directory
- * `.restore-*` beside the target, which takes the target's place when it is complete and checked.
+ * that a service returns. All guarantees of `restoreSnapshot` hold.
  *
  * @param stream of a `snapshot.tar.zst`: any async iterable of bytes, such as a `Readable` or a web
  * `ReadableStream`. It is read to its end, or destroyed after a failure.
@@ -24,10 +23,10 @@ export async function extractSnapshot(
   return await withFailures(signal, async () => {
     const source = openSource(stream, { name: 'the stream', signal });
     try {
-      const limits = parseLimits(options);
+      const unpackOptions = parseUnpackOptions(options);
       signal?.throwIfAborted();
       const target = await findTarget(directory);
-      return await unpack(source, target, limits, options);
+      return await unpack(source, target, unpackOptions, options);
     } finally {
       source.close();
     }

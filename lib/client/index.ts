@@ -6,6 +6,7 @@ export type {
   ExtractOptions,
   ExtractProgress,
   ExtractResult,
+  OnUnsupported,
   RestoreOptions,
   RestoreProgress,
   RestoreResult,

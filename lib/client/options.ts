@@ -1,5 +1,8 @@
 import type { Agent } from 'node:http';
 
+/** What happens to an entry that the platform or the file system of the target can't have. */
+export type OnUnsupported = 'fail' | 'skip';
+
 /** Options of `extractSnapshot`. */
 export interface ExtractOptions<Progress = ExtractProgress> {
   /**
@@ -22,6 +25,14 @@ export interface ExtractOptions<Progress = ExtractProgress> {
    */
   readonly maxEntries?: number | undefined;
   /**
+   * For entries whose name the target can't have: `con`, `a:b` and `a.` on Windows, characters that
+   * its file system refuses, a name that is too long. `'fail'`: the call fails with
+   * `NAME_UNSUPPORTED`. `'skip'`: the result lists them as `skipped`, and git shows them as deleted.
+   *
+   * @default 'fail'
+   */
+  readonly onUnsupported?: OnUnsupported | undefined;
+  /**
    * Ends the call, which then rejects with the signal's own reason, and leaves nothing behind.
    * Nothing else limits how long a stream may take for its next bytes, or a server to begin its
    * answer.
@@ -38,7 +49,7 @@ export interface RestoreOptions extends ExtractOptions<RestoreProgress> {
    */
   readonly url: string | URL;
   /**
-   * The target: an empty directory that is not a mount point, or a path that does not exist; its
+   * The target: an empty directory, also `.` or a mount point; or a path that does not exist, whose
    * parents are made.
    */
   readonly directory: string;
@@ -53,7 +64,8 @@ export interface RestoreOptions extends ExtractOptions<RestoreProgress> {
    * one for a proxy, a CA or a client certificate; or a function that returns the agent for a URL,
    * or `undefined`. An agent that can't serve the URL's scheme is `INVALID_OPTIONS`.
    *
-   * @default none: each request has a connection of its own, straight to the server
+   * @default none: each request has a connection of its own, by the proxy that `https_proxy`,
+   * `http_proxy` and `no_proxy` of the environment name, if any
    */
   readonly agent?: Agent | ((url: URL) => Agent | undefined) | undefined;
 }
@@ -77,6 +89,14 @@ export interface ExtractResult {
   readonly files: number;
   /** Whether the snapshot carried a SHA-256, which then was right. Other servers send none. */
   readonly verified: boolean;
+  /**
+   * Paths of files and symlinks whose names are one on the target's file system, such as `README`
+   * and `readme`, sorted. Only one of them is there, and git shows the others as modified. Empty on
+   * file systems that distinguish all names.
+   */
+  readonly collisions: readonly string[];
+  /** With `onUnsupported: 'skip'`: paths of the entries that are not there. */
+  readonly skipped: readonly string[];
 }
 
 export interface RestoreResult extends ExtractResult {

@@ -1,17 +1,20 @@
 import { SnapshotError } from '../errors.js';
 import { startDownload } from './download.js';
-import { parseLimits } from './limits.js';
 import type { RestoreOptions, RestoreResult } from './options.js';
 import { openSource } from './source.js';
 import { findTarget } from './staging.js';
 import { unpack, withFailures } from './unpack.js';
+import { parseUnpackOptions } from './unpack-options.js';
 
 /**
- * Downloads a snapshot and unpacks it while it arrives, into a directory `.restore-*` beside the
- * target. This directory takes the target's place when it is complete and checked. After any
- * failure except the death of this process, nothing is left behind and the target is unchanged.
+ * Downloads a snapshot and unpacks it while it arrives, into a directory `.restore~*`: beside a
+ * missing target, or in an existing one. When it is complete and checked, it takes the place of a
+ * missing target; its entries move up into an existing one, `.git` last. After any failure except
+ * the death of this process, nothing is left behind and the target is unchanged.
  *
- * File modes and times are those of the archive; the owner is the user of this process.
+ * Files are as git leaves them on this platform and file system: the umask is honoured, the config
+ * fits, and symlinks are plain files where there are none. Times are those of the archive; the owner
+ * is the user of this process.
  *
  * @throws SnapshotError
  * - `INVALID_OPTIONS`: the URL, a header, the agent, a limit or the directory's name can't be used
@@ -20,8 +23,8 @@ import { unpack, withFailures } from './unpack.js';
  *   or a status other than 200. The error has this `status`, the server's own code as `remoteCode`,
  *   and its `retryAfter`
  * - `ARCHIVE_INVALID`: the archive is truncated or corrupt, or has entries other than files,
- *   directories and symlinks, names that this system can't have, or files that could make git run a
- *   program
+ *   directories and symlinks, or files that could make git run a program
+ * - `NAME_UNSUPPORTED`: the target can't have a name of the archive; the message shows it
  * - `LIMIT_EXCEEDED`: the archive exceeds `maxBytes` or `maxEntries`, or has more than 256 MiB of
  *   directory paths, symlink paths and symlink targets
  * - `STORAGE_FULL`
@@ -33,13 +36,13 @@ export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreR
   const { directory, onProgress, signal } = options;
   return await withFailures(signal, async () => {
     const url = parseUrl(options.url);
-    const limits = parseLimits(options);
+    const unpackOptions = parseUnpackOptions(options);
     signal?.throwIfAborted();
     const target = await findTarget(directory);
     const { body, name, commit, totalBytes } = await startDownload(url, options);
     const source = openSource(body, { name, status: 200, signal });
     try {
-      const result = await unpack(source, target, limits, {
+      const result = await unpack(source, target, unpackOptions, {
         onProgress: onProgress && ((progress) => onProgress({ ...progress, totalBytes })),
         signal,
       });

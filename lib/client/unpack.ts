@@ -3,18 +3,19 @@ import { verifyDigest } from '../archive/digest-frame.js';
 import { unlessAborted } from '../async/abort.js';
 import { toSnapshotError } from '../errors.js';
 import { extractTar } from './extract-tar.js';
-import type { TreeLimits } from './limits.js';
+import { FileSystem } from './file-system.js';
 import type { ExtractOptions, ExtractResult } from './options.js';
 import type { Source } from './source.js';
-import { createStaging } from './staging.js';
+import { createStaging, type Target } from './staging.js';
+import type { UnpackOptions } from './unpack-options.js';
 
 const PROGRESS_BYTES = 1024 * 1024;
 
-/** Reads a whole snapshot into a staging directory, which then takes the place of `target`. */
+/** Reads a whole snapshot into a staging directory, whose content is then moved to `target`. */
 export async function unpack(
   source: Source,
-  target: string,
-  limits: TreeLimits,
+  target: Target,
+  unpackOptions: UnpackOptions,
   { onProgress = () => {}, signal }: Pick<ExtractOptions, 'onProgress' | 'signal'>,
 ): Promise<ExtractResult> {
   let receivedBytes = 0;
@@ -45,15 +46,17 @@ export async function unpack(
   };
   const staging = await createStaging(target);
   try {
-    await extractTar(decompress(checked), staging.path, { ...limits, signal, onFile });
+    const fileSystem = await FileSystem.of(staging.path);
+    const options = { ...unpackOptions, fileSystem, signal, onFile };
+    const names = await extractTar(decompress(checked), staging.path, options);
     await report();
     signal?.throwIfAborted();
     await staging.publish();
+    return { receivedBytes, files, verified, ...names };
   } catch (error) {
     await staging.remove();
     throw error;
   }
-  return { receivedBytes, files, verified };
 }
 
 /** Gives each failure of a call a code. After an abort, every failure is the signal's own reason. */

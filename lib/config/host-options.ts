@@ -53,4 +53,13 @@ export interface HostOptions {
    * @default false
    */
   readonly allowPrivateAddresses?: boolean | undefined;
+  /**
+   * The http or https URL of a proxy, with name and password if it wants them. All connections to
+   * the host and to the hosts of `redirectTo` are tunnels through it. Risk: the proxy resolves the
+   * names, so the service can't see whether they have private addresses: the proxy must refuse these.
+   * The service still checks the allow-list, and addresses that are in URLs.
+   *
+   * @default none: straight connections
+   */
+  readonly proxy?: string | undefined;
 }

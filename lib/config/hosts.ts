@@ -123,19 +123,29 @@ export function redirectBases(config: AllowList, repository: RepositoryId): stri
 }
 
 /** By `URL.host`: lower case, with the port unless it is the scheme's default. */
-export type AllowedHosts = ReadonlyMap<string, { readonly allowPrivateAddresses: boolean }>;
+export type AllowedHosts = ReadonlyMap<string, AllowedHost>;
+
+export interface AllowedHost {
+  readonly allowPrivateAddresses: boolean;
+  /** The URL of a proxy, which may have credentials. */
+  readonly proxy?: string | undefined;
+}
 
 /**
  * All hosts to which the service may connect. Structured-cloneable. One entry of the allow-list
- * that allows private addresses allows them for its host.
+ * that allows private addresses allows them for its host; the first one with a proxy sets it.
  */
 export function allowedHosts({ hosts }: AllowList): AllowedHosts {
-  const allowed = new Map<string, { allowPrivateAddresses: boolean }>();
-  for (const [name, { baseUrl, redirectTo, allowPrivateAddresses }] of Object.entries(hosts)) {
+  const allowed = new Map<string, AllowedHost>();
+  for (const [name, config] of Object.entries(hosts)) {
+    const { baseUrl, redirectTo, allowPrivateAddresses, proxy } = config;
     for (const url of [baseUrl ?? `https://${name}`, ...redirectTo]) {
       const { host } = new URL(url);
-      const already = allowed.get(host)?.allowPrivateAddresses ?? false;
-      allowed.set(host, { allowPrivateAddresses: already || allowPrivateAddresses });
+      const already = allowed.get(host);
+      allowed.set(host, {
+        allowPrivateAddresses: already?.allowPrivateAddresses || allowPrivateAddresses,
+        proxy: already?.proxy ?? proxy,
+      });
     }
   }
   return allowed;

@@ -77,14 +77,14 @@ export interface BudgetOptions {
    * Bytes of all mirrors. A mirror in use is never evicted. Risk: with a budget smaller than the
    * mirrors in use, the service clones again and again.
    *
-   * @default 100 * 1024 ** 3
+   * @default 100 GiB or half of the disk of `dataDir`, whichever is less
    */
   readonly maxMirrorBytes?: number | undefined;
   /**
    * Bytes of the default store's directory. Setting it beside a `store` of your own is an error:
    * give that store its limit.
    *
-   * @default 50 * 1024 ** 3
+   * @default 50 GiB or a quarter of the disk of `dataDir`, whichever is less
    */
   readonly maxStoreBytes?: number | undefined;
   /**

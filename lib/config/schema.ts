@@ -29,6 +29,12 @@ const httpUrl = z.url({ protocol: /^https?$/ }).refine((text) => {
   return url.username === '' && url.password === '' && url.search === '' && url.hash === '';
 }, 'must have no credentials, query or fragment');
 
+const proxyUrl = z.url({ protocol: /^https?$/ }).refine((text) => {
+  if (!URL.canParse(text)) return true; // z.url has already said so
+  const url = new URL(text);
+  return url.pathname === '/' && url.search === '' && url.hash === '';
+}, 'must have no path, query or fragment');
+
 export const hostSchema = z
   .strictObject({
     baseUrl: httpUrl.optional(),
@@ -38,6 +44,7 @@ export const hostSchema = z
     caseInsensitivePaths: z.boolean().optional(),
     onlyReachableCommits: z.boolean().default(false),
     allowPrivateAddresses: z.boolean().default(false),
+    proxy: proxyUrl.optional(),
   })
   .readonly();
 
@@ -94,8 +101,8 @@ export const limitsSchema = z
 
 export const budgetsSchema = z
   .strictObject({
-    maxMirrorBytes: bytes.default(100 * GIB),
-    maxStoreBytes: bytes.default(50 * GIB),
+    maxMirrorBytes: bytes.optional(),
+    maxStoreBytes: bytes.optional(),
     maxVariants: z.number().int().min(0).max(10_000).default(16),
     deltaCacheBytes: bytes.default(16 * MIB),
   })

@@ -65,7 +65,7 @@ export interface MirrorSeedFailedEvent extends About {
 
 export interface MirrorEvictedEvent extends About {
   readonly bytes: number;
-  /** `budget`: `maxMirrorBytes`. `removed`: the repository was purged or forgotten. */
+  /** `budget`: `maxMirrorBytes`, or a full disk. `removed`: the repository was purged or forgotten. */
   readonly reason: 'budget' | 'removed';
 }
 
@@ -77,7 +77,7 @@ export interface MirrorCorruptedEvent {
 
 export interface EvictedEvent extends AboutArtifact {
   /**
-   * `budget`: `maxStoreBytes`. `variants`: `maxVariants`. `deleted`: by `delete`. `removed`: the
+   * `budget`: `maxStoreBytes`, or a full disk. `variants`: `maxVariants`. `deleted`: by `delete`. `removed`: the
    * repository was purged or forgotten, or its mirror was incomplete. `gone`: the upstream no
    * longer has its ref.
    */

@@ -1,8 +1,17 @@
 import { hasCode, SnapshotError, toSnapshotError } from '../errors.js';
 
+/** What a file system answers for a file that is gone. NFS: another machine removed it. */
+const GONE = ['ENOENT', 'ESTALE'] as const;
+
 /** Whether a system error says that there is no such file. */
 export function isNoFile(error: unknown): error is Error {
-  return hasCode(error, 'ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP');
+  return hasCode(error, ...GONE, 'ENOTDIR', 'EISDIR', 'ELOOP');
+}
+
+/** Whether a file system refuses an operation that it does not have, such as `link` or `chmod`. */
+export function isUnsupported(error: unknown): error is Error {
+  const codes = ['EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'EMLINK'] as const;
+  return hasCode(error, ...codes);
 }
 
 /** `undefined` when the file or directory is gone: other processes may delete it meanwhile. */
@@ -10,7 +19,7 @@ export async function unlessMissing<T>(operation: Promise<T>): Promise<T | undef
   try {
     return await operation;
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) return undefined;
+    if (hasCode(error, ...GONE)) return undefined;
     throw error;
   }
 }

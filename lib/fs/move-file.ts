@@ -1,6 +1,8 @@
-import { constants, copyFile, open, rename, rm, unlink } from 'node:fs/promises';
+import { open, rm, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasCode } from '../errors.js';
+import { copyToNew } from './copy-file.js';
+import { replace } from './replace.js';
 import { syncData } from './sync-data.js';
 import { temporaryName } from './temporary.js';
 
@@ -10,7 +12,7 @@ import { temporaryName } from './temporary.js';
  */
 export async function moveFile(source: string, target: string): Promise<void> {
   try {
-    await rename(source, target);
+    await replace(source, target);
   } catch (error) {
     if (!hasCode(error, 'EXDEV')) throw error;
     await copyOver(source, target);
@@ -21,10 +23,10 @@ export async function moveFile(source: string, target: string): Promise<void> {
 async function copyOver(source: string, target: string): Promise<void> {
   const copy = join(dirname(target), temporaryName('copy'));
   try {
-    await copyFile(source, copy, constants.COPYFILE_EXCL);
+    await copyToNew(source, copy);
     const handle = await open(copy, 'r+');
     await syncData(handle).finally(() => handle.close());
-    await rename(copy, target);
+    await replace(copy, target);
   } catch (error) {
     await rm(copy, { force: true });
     throw error;

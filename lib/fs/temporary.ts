@@ -48,9 +48,33 @@ export async function removeAbandoned(directory: string): Promise<void> {
     const path = join(directory, name);
     const owner = host === HOST ? stateOf(Number(pid), Number(start)) : 'unknown';
     if (owner === 'dead' || (owner === 'unknown' && (await isOld(path)))) {
-      // Another process may be removing the same directory: hence the retries.
-      await rm(path, { recursive: true, force: true, maxRetries: 3 });
+      await removeTree(path);
     }
+  }
+}
+
+/**
+ * Removes a file or directory, if it is there. On NFS and Windows, a file that a process still reads
+ * keeps its directory: one with a temporary name is then left for the next start.
+ */
+export async function removeTree(path: string): Promise<void> {
+  try {
+    // Another process may be adding or removing files: hence the retries.
+    await rm(path, { recursive: true, force: true, maxRetries: 3 });
+  } catch (error) {
+    const isInUse = hasCode(error, 'ENOTEMPTY', 'EBUSY', 'EPERM', 'EEXIST');
+    if (!isInUse || !isTemporaryName(path)) throw error;
+  }
+}
+
+/** Makes something in a directory, which is made again if another program has removed it. */
+export async function inDirectory<T>(directory: string, make: () => Promise<T>): Promise<T> {
+  try {
+    return await make();
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error;
+    await mkdir(directory, { recursive: true });
+    return await make();
   }
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -11,13 +11,15 @@ import type { WorkLimits } from '../config/options.js';
 import { deserializeError, hasCode, SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEmitter } from '../events/emitter.js';
 import { Job } from '../events/job.js';
-import { temporaryName } from '../fs/temporary.js';
+import { replace } from '../fs/replace.js';
+import { removeTree, temporaryName } from '../fs/temporary.js';
 import { totalsOf } from '../pack/ingest.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import { writeConfig } from './disk/git-view.js';
 import { publish } from './disk/publish.js';
 import { MAX_ATTEMPTS, type MirrorRevision } from './disk/revision.js';
 import { readRevision } from './disk/revision-file.js';
+import type { DiskRoom } from './disk-room.js';
 import type { JobOptions, JobRunner } from './job-runner.js';
 import type { CloneResult } from './jobs/clone.js';
 import type { Mirror } from './mirror.js';
@@ -40,6 +42,7 @@ export interface CloneParts {
   /** A repository whose clone failed is not cloned again for a while. */
   readonly failures: FailureCache;
   readonly snapshots: StoredSnapshots;
+  readonly room: DiskRoom;
   readonly limits: WorkLimits;
   /** Milliseconds that the store may send no bytes of a snapshot. */
   readonly idleTimeout: number;
@@ -58,19 +61,36 @@ export async function clone(
   mirror: Mirror,
   options: JobOptions,
 ): Promise<MirrorRevision> {
-  const { jobs, events, failures } = parts;
-  const { repository, directory } = mirror;
+  const { events, failures, room } = parts;
+  const { repository } = mirror;
   const key = repositoryKey(repository);
   failures.throwIfRemembered(key);
+  const job = new Job(events, { kind: 'clone', repository, artifact: undefined });
+  try {
+    return await room.retry(() => attempt(parts, mirror, options, job));
+  } catch (cause) {
+    const error = failures.remember(key, toSnapshotError(cause, repository));
+    job.fail(error);
+    throw error;
+  }
+}
+
+async function attempt(
+  parts: CloneParts,
+  mirror: Mirror,
+  options: JobOptions,
+  job: Job<'clone'>,
+): Promise<MirrorRevision> {
+  const { jobs, events } = parts;
+  const { repository, directory } = mirror;
   const temporary = join(dirname(directory), temporaryName('clone'));
   const archive = join(dirname(directory), temporaryName('snapshot'));
-  const job = new Job(events, { kind: 'clone', repository, artifact: undefined });
   let snapshot: StoredSnapshot | undefined;
   try {
     const result = await jobs.run(repository, 'clone', { ...options, job }, async (signal) => {
+      await mkdir(temporary, { recursive: true });
       snapshot = await copySnapshot(parts, repository, archive, signal);
       const task = await jobs.upstreamTask(repository, signal);
-      await mkdir(temporary, { recursive: true });
       await writeConfig(temporary, task.upstreamUrl);
       return { kind: 'clone', ...task, directory: temporary, snapshot: snapshot && archive };
     });
@@ -82,12 +102,8 @@ export async function clone(
     if (snapshotIsDamaged) snapshot?.damaged();
     job.succeed({ ...totalsOf(fetched), seededBytes: totalsOf(restored).packBytes });
     return revision;
-  } catch (cause) {
-    const error = failures.remember(key, toSnapshotError(cause, repository));
-    job.fail(error);
-    throw error;
   } finally {
-    await rm(temporary, { recursive: true, force: true });
+    await removeTree(temporary);
     await rm(archive, { force: true });
   }
 }
@@ -144,7 +160,7 @@ async function complete(
     isConnected,
   }));
   const attempt = async () => {
-    await rename(temporary, directory).catch((error: unknown) => {
+    await replace(temporary, directory).catch((error: unknown) => {
       // Another process was faster. Use its mirror, if it is still there.
       if (!hasCode(error, 'ENOTEMPTY', 'EEXIST')) throw error;
     });

@@ -15,6 +15,7 @@ import { HostPauses } from '../upstream/host-pauses.js';
 import type { UpstreamTask } from '../upstream/task.js';
 import { WorkerPool } from '../workers/pool.js';
 import { threadScript } from '../workers/start-thread.js';
+import type { SurveyedMirror } from './disk/survey.js';
 import type { Job, JobResult } from './jobs/worker.js';
 
 /** A thread that has read more objects is ended: while idle it would keep 46 bytes for each. */
@@ -36,7 +37,10 @@ export interface JobOptions {
 type Slots = 'clones' | 'fetches' | 'queries' | 'repacks';
 export type MirrorLoads = Readonly<Record<Slots, LoadCounts>>;
 
-const SLOTS: Readonly<Record<Job['kind'], Slots>> = {
+/** Jobs on one mirror each. */
+type JobKind = Exclude<Job['kind'], 'survey'>;
+
+const SLOTS: Readonly<Record<JobKind, Slots>> = {
   clone: 'clones',
   fetch: 'fetches',
   check: 'fetches',
@@ -107,7 +111,7 @@ export class JobRunner {
    * `UPSTREAM_TIMEOUT` when `fetchTimeout` is over since the start or the last milestone;
    * `LIMIT_EXCEEDED` when a job without an upstream takes longer than `buildTimeout`.
    */
-  async run<Kind extends Job['kind']>(
+  async run<Kind extends JobKind>(
     repository: RepositoryId,
     kind: Kind,
     { signal, isBackground = false, job: reported }: JobOptions,
@@ -151,6 +155,16 @@ export class JobRunner {
     return await this.#loads[slots].count(run, (begin) =>
       isBackground ? begin() : this.#slots[slots].run(repository.host, begin),
     );
+  }
+
+  /** Looks at mirrors after a start. The caller runs one such job at a time. */
+  async survey(
+    mirrors: readonly string[],
+    signal: AbortSignal,
+  ): Promise<readonly (SurveyedMirror | undefined)[]> {
+    const result = await this.#pool.run({ kind: 'survey', mirrors }, { signal });
+    if (result.kind === 'survey') return result.mirrors;
+    throw new SnapshotError('INTERNAL', `a survey ended as a ${result.kind}`);
   }
 
   /** The jobs that run, and that wait for a slot. */

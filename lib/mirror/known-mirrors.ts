@@ -5,6 +5,7 @@ import { isDamage, type SnapshotError } from '../errors.js';
 import type { SnapshotEmitter } from '../events/emitter.js';
 import type { MirrorEvictedEvent } from '../events/events.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
+import type { Evictable } from '../stores/evictable.js';
 import { findDamage } from './disk/integrity.js';
 import type { MirrorDirectory } from './disk/mirror-directory.js';
 import type { MirrorRevision, RevisionOnDisk } from './disk/revision.js';
@@ -57,6 +58,11 @@ export class KnownMirrors {
     if (mirror.state === 'empty' && this.find(mirror.repository) === mirror) {
       this.#mirrors.delete(repositoryKey(mirror.repository));
     }
+  }
+
+  /** Forgets a ready mirror if its files are gone. */
+  async forgetIfGone(mirror: Mirror): Promise<void> {
+    if (!(await this.#parts.directory.has(mirror.directory))) this.#clear(mirror);
   }
 
   /** Leases the mirror's current revision on disk; `undefined` when the mirror is gone. */
@@ -115,15 +121,32 @@ export class KnownMirrors {
     return () => this.#keepers.add(key, -1);
   }
 
+  /** The mirrors that `keepBudget` may evict. */
+  evictables(): Evictable[] {
+    return this.list()
+      .filter((mirror) => mirror.state === 'ready' && this.#isEvictable(mirror))
+      .map((mirror) => ({
+        bytes: mirror.bytes,
+        usedAt: mirror.usedAt,
+        evict: async () => {
+          if (this.#isEvictable(mirror)) await this.#evict(mirror, 'budget');
+        },
+      }));
+  }
+
+  get exceedBudget(): boolean {
+    return totalBytes(this.list()) > this.#parts.maxBytes;
+  }
+
   /** Evicts the least recently used mirrors that are not in use, until the rest fits the budget. */
   keepBudget(): Promise<void> {
     // Several runs at once would evict too much: each for bytes that another one is freeing.
     return this.#budget.joinNext('budget', async () => {
       const mirrors = this.list().sort((a, b) => a.usedAt - b.usedAt);
-      let total = mirrors.reduce((sum, { bytes }) => sum + bytes, 0);
+      let total = totalBytes(mirrors);
       for (const mirror of mirrors) {
         if (total <= this.#parts.maxBytes) return;
-        if (mirror.isInUse || this.#keepers.of(repositoryKey(mirror.repository)) > 0) continue;
+        if (!this.#isEvictable(mirror)) continue;
         total -= mirror.bytes;
         await this.#evict(mirror, 'budget');
       }
@@ -153,6 +176,10 @@ export class KnownMirrors {
     return true;
   }
 
+  #isEvictable({ isInUse, repository }: Mirror): boolean {
+    return !isInUse && this.#keepers.of(repositoryKey(repository)) === 0;
+  }
+
   async #evict(mirror: Mirror, reason: MirrorEvictedEvent['reason']): Promise<void> {
     const { repository, bytes } = mirror;
     if (mirror.state !== 'ready') return;
@@ -165,4 +192,8 @@ export class KnownMirrors {
     mirror.clear();
     this.forgetIfEmpty(mirror);
   }
+}
+
+function totalBytes(mirrors: readonly Mirror[]): number {
+  return mirrors.reduce((sum, { bytes }) => sum + bytes, 0);
 }

@@ -35,7 +35,7 @@ export class Mirror {
    */
   readonly changeFiles = pLimit(1);
   #revision: MirrorRevision | undefined;
-  readonly #clones = new SingleFlight<MirrorRevision>();
+  readonly #clones = new SingleFlight<MirrorRevision | undefined>();
   readonly #leases = new Set<MirrorLease>();
   #superseded: MirrorRevision[] = [];
   /** When leftovers of crashed processes were last removed: milliseconds since the epoch. */
@@ -78,12 +78,21 @@ export class Mirror {
     }
   }
 
-  /** Makes an empty mirror ready by `clone`, which finds or makes its files. Callers share it. */
-  async ensureReady(clone: () => Promise<FoundMirror>): Promise<MirrorRevision> {
+  /**
+   * Makes an empty mirror ready by `clone`, which finds or makes its files. Callers share it.
+   *
+   * @returns `undefined` when no files were found.
+   */
+  async ensureReady(
+    clone: () => Promise<FoundMirror | undefined>,
+  ): Promise<MirrorRevision | undefined> {
     if (this.#revision !== undefined) return this.#revision;
     const cloning = this.#clones.join(CLONE, async () => {
-      const { revision, bytes } = await clone();
+      const found = await clone();
+      if (found === undefined) return undefined;
+      const { revision, bytes, usedAt } = found;
       this.bytes = bytes;
+      if (usedAt !== undefined) this.usedAt = this.writtenUsedAt = usedAt;
       this.#revision = revision;
       return revision;
     });

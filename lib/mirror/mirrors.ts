@@ -1,31 +1,38 @@
 import { join } from 'node:path';
-import pLimit from 'p-limit';
 import { type Failure, FailureCache } from '../async/failure-cache.js';
 import { retry } from '../async/retry.js';
 import { SingleFlight } from '../async/single-flight.js';
 import { type ServiceConfig, workLimits } from '../config/options.js';
-import { SnapshotError, toSnapshotError } from '../errors.js';
+import { SnapshotError } from '../errors.js';
 import type { SnapshotEmitter } from '../events/emitter.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
+import type { Evictable } from '../stores/evictable.js';
 import { type CloneParts, clone, type StoredSnapshots } from './clone-mirror.js';
 import { inspectMirror } from './disk/integrity.js';
 import { writeLastUsed } from './disk/last-used.js';
 import { type FoundMirror, MirrorDirectory } from './disk/mirror-directory.js';
 import { MAX_ATTEMPTS, type RevisionOnDisk } from './disk/revision.js';
+import { DiskRoom } from './disk-room.js';
 import { Fetcher, type FetchOptions, type FetchOutcome } from './fetch-mirror.js';
 import { type JobOptions, JobRunner, type MirrorLoads } from './job-runner.js';
 import type { MirrorQuery, QueryResult } from './jobs/query.js';
 import { KnownMirrors } from './known-mirrors.js';
 import { Maintenance, type MaintenanceParts } from './maintenance.js';
 import type { Mirror, MirrorLease } from './mirror.js';
+import { MirrorScan } from './mirror-scan.js';
 
-const CONCURRENT_INSPECTIONS = 8;
 /** Milliseconds between writes of a mirror's last use. */
 const LAST_USED_INTERVAL = 60_000;
 
 export interface MirrorManagerOptions
   extends Pick<MaintenanceParts, 'onPruned' | 'onIncomplete' | 'closing'> {
   readonly snapshots: StoredSnapshots;
+  /** Called for each mirror that is found on disk after a start. */
+  readonly onFound: (mirror: Mirror) => void;
+  /** What the default store keeps on the disk. */
+  readonly storedObjects: () => Promise<Evictable[]>;
+  /** Bytes of all mirrors. */
+  readonly maxBytes: number;
 }
 
 export interface LeaseOptions extends Pick<JobOptions, 'isBackground'> {
@@ -35,19 +42,22 @@ export interface LeaseOptions extends Pick<JobOptions, 'isBackground'> {
 
 /** The mirrors below one directory, which other processes may use at the same time. */
 export class MirrorManager {
+  readonly room: DiskRoom;
   readonly #directory: MirrorDirectory;
   readonly #mirrors: KnownMirrors;
   readonly #parts: CloneParts;
   readonly #maintenance: Maintenance;
   readonly #fetcher: Fetcher;
   readonly #cleanups = new SingleFlight<void>();
+  readonly #scan: MirrorScan;
+  readonly #onFound: (mirror: Mirror) => void;
 
   constructor(
     config: ServiceConfig,
     events: SnapshotEmitter,
-    { snapshots, ...options }: MirrorManagerOptions,
+    { snapshots, onFound, storedObjects, maxBytes, ...options }: MirrorManagerOptions,
   ) {
-    const { budgets, dataDir, freshness, timeouts } = config;
+    const { dataDir, freshness, timeouts } = config;
     const directory = new MirrorDirectory(join(dataDir, 'mirrors'), (repository, error) => {
       events.emit('mirrorCorrupted', { repository, error });
     });
@@ -55,7 +65,6 @@ export class MirrorManager {
       this.#cleanUp(mirror.repository);
       this.#maintenance.checkConnectivity(mirror);
     };
-    const maxBytes = budgets.maxMirrorBytes;
     const mirrors = new KnownMirrors({ directory, events, maxBytes, onRelease });
     const jobs = new JobRunner(config);
     const failures = new FailureCache(freshness.negativeCacheTtl);
@@ -63,22 +72,57 @@ export class MirrorManager {
     this.#mirrors = mirrors;
     const limits = workLimits(config);
     const { idleTimeout } = timeouts;
-    this.#parts = { jobs, events, failures, limits, idleTimeout, snapshots };
+    this.room = new DiskRoom(dataDir, async () => {
+      await this.#scan.finish();
+      return [...mirrors.evictables(), ...(await storedObjects())];
+    });
+    this.#parts = { jobs, events, failures, limits, idleTimeout, snapshots, room: this.room };
     this.#maintenance = new Maintenance({ ...this.#parts, mirrors, ...options });
     this.#fetcher = new Fetcher({ mirrors, jobs, maintenance: this.#maintenance });
+    this.#onFound = onFound;
+    const { closing } = options;
+    this.#scan = new MirrorScan({
+      directory,
+      mirrors,
+      jobs,
+      events,
+      closing,
+      onFound: (mirror) => {
+        onFound(mirror);
+        this.#maintenance.checkConnectivity(mirror);
+      },
+    });
   }
 
-  /** Creates the directory, removes leftovers of crashed processes, and finds the mirrors. */
+  /**
+   * Creates the directory, and removes leftovers of crashed processes. The mirrors are found in the
+   * background, for evictions and refreshes: a mirror that is requested before is opened at once.
+   */
   async start(): Promise<void> {
-    const paths = await this.#directory.prepare();
-    const limit = pLimit(CONCURRENT_INSPECTIONS);
-    // If a mirror can't be read or removed at the moment, this must not affect the others.
-    const onFailure = (cause: unknown) => {
-      const error = toSnapshotError(cause);
-      this.#parts.events.emit('mirrorCorrupted', { repository: undefined, error });
-    };
-    await Promise.all(paths.map((path) => limit(() => this.#recover(path).catch(onFailure))));
-    await this.#mirrors.keepBudget().catch(onFailure);
+    this.#scan.begin(await this.#directory.prepare());
+  }
+
+  /** Resolves when all mirrors were found, or the service closes. */
+  async scanned(): Promise<void> {
+    await this.#scan.finish();
+  }
+
+  /**
+   * The repository's mirror, if there is one. After a start, this process may not know it yet.
+   *
+   * @throws SnapshotError when it can't be read at the moment; the signal's reason.
+   */
+  async open(repository: RepositoryId, signal: AbortSignal): Promise<Mirror | undefined> {
+    const known = this.find(repository);
+    if (known?.state === 'ready' || this.#scan.isDone) return known;
+    await this.#mirrors.evictionEnded(repository, signal);
+    const mirror = this.#mirrors.obtain(repository);
+    const find = () => this.#directory.find(mirror.directory);
+    const ready = mirror.use(() => mirror.ensureReady(find));
+    const revision = await ready.finally(() => this.#mirrors.forgetIfEmpty(mirror));
+    if (revision === undefined) return undefined;
+    this.#onFound(mirror);
+    return mirror;
   }
 
   /** The repository's mirror, if this process knows it. */
@@ -101,8 +145,8 @@ export class MirrorManager {
   }
 
   /** Notes that a client has requested the repository: `keepBudget` evicts other mirrors first. */
-  async touch(repository: RepositoryId): Promise<void> {
-    const mirror = this.find(repository);
+  async touch(repository: RepositoryId, signal: AbortSignal): Promise<void> {
+    const mirror = await this.open(repository, signal);
     if (mirror === undefined) return;
     mirror.usedAt = Date.now();
     if (mirror.usedAt - mirror.writtenUsedAt < LAST_USED_INTERVAL) return;
@@ -168,7 +212,8 @@ export class MirrorManager {
       return undefined;
     };
     const endKeep = this.keep(repository);
-    return await retry(MAX_ATTEMPTS, attempt, keepsVanishing).finally(endKeep);
+    const fetch = () => retry(MAX_ATTEMPTS, attempt, keepsVanishing);
+    return await this.room.retry(fetch).finally(endKeep);
   }
 
   /** @param unwanted if it aborts before the query begins, the query fails with its reason. */
@@ -197,20 +242,10 @@ export class MirrorManager {
 
   /** Ends all jobs and waits for all work. Abort the closing signal before. Idempotent. */
   async close(): Promise<void> {
+    await this.#scan.finish();
     await this.#maintenance.settled();
     await this.#parts.jobs.close();
     await this.#cleanups.settled();
-  }
-
-  async #recover(path: string): Promise<void> {
-    const found = await this.#directory.recover(path);
-    // A request may have found the mirror already.
-    if (found === undefined || this.find(found.revision.repository) !== undefined) return;
-    const mirror = this.#mirrors.obtain(found.revision.repository);
-    mirror.usedAt = found.usedAt;
-    mirror.writtenUsedAt = found.usedAt;
-    await mirror.ensureReady(async () => found);
-    this.#maintenance.checkConnectivity(mirror);
   }
 
   async #findOrClone(mirror: Mirror, job: JobOptions, onClone: () => void): Promise<FoundMirror> {
@@ -221,11 +256,17 @@ export class MirrorManager {
     return { revision, bytes: await inspectMirror(mirror.directory, revision) };
   }
 
+  /** Evicts mirrors beyond the budget, when all are known: others may be the least recently used. */
+  async #keepBudget(): Promise<void> {
+    if (!this.#scan.isDone && this.#mirrors.exceedBudget) await this.#scan.finish();
+    if (this.#scan.isDone) await this.#mirrors.keepBudget();
+  }
+
   /** Removes files without readers, and mirrors beyond the budget. */
   #cleanUp(repository: RepositoryId): void {
     const cleanUp = async () => {
       await this.find(repository)?.collectGarbage();
-      await this.#mirrors.keepBudget();
+      await this.#keepBudget();
     };
     // After a failure, the cleanup after the next lease or start makes up for it.
     void this.#cleanups.joinNext(repositoryKey(repository), () => cleanUp().catch(() => {}));

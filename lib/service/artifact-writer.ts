@@ -1,4 +1,4 @@
-import { access, constants, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArtifactInfo } from '../artifact/artifact.js';
 import { formatOf } from '../artifact/etag.js';
@@ -12,7 +12,8 @@ import { type ServiceConfig, workLimits } from '../config/options.js';
 import { limitExceeded, SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEmitter } from '../events/emitter.js';
 import { Job } from '../events/job.js';
-import { prepareDirectory, temporaryName } from '../fs/temporary.js';
+import { inDirectory, prepareDirectory, temporaryName } from '../fs/temporary.js';
+import type { DiskRoom } from '../mirror/disk-room.js';
 import type { MirrorLease } from '../mirror/mirror.js';
 import { endBody, fileBody } from '../stores/body.js';
 import type { Metadata, SnapshotStore } from '../stores/store.js';
@@ -60,11 +61,19 @@ export class ArtifactWriter {
   readonly #config: ServiceConfig;
   readonly #store: SnapshotStore;
   readonly #events: SnapshotEmitter;
+  readonly #room: DiskRoom;
   readonly #directory: string;
   readonly #pool: WorkerPool<WriteTask, WriteEvent, WriteResult>;
   readonly #queue: BuildQueue;
 
-  constructor(config: ServiceConfig, store: SnapshotStore, events: SnapshotEmitter) {
+  /** @param room room on the disk of `dataDir`. */
+  constructor(
+    config: ServiceConfig,
+    store: SnapshotStore,
+    events: SnapshotEmitter,
+    room: DiskRoom,
+  ) {
+    this.#room = room;
     this.#config = config;
     this.#store = store;
     this.#events = events;
@@ -82,8 +91,6 @@ export class ArtifactWriter {
   /** Creates the spool directory, and removes leftovers of a crash. */
   async start(): Promise<void> {
     await prepareDirectory(this.#directory);
-    // It may be there, but of another user, or on a file system that is read-only.
-    await access(this.#directory, constants.W_OK);
   }
 
   /** Starts a thread in advance, so that it is ready when the mirror is. */
@@ -109,7 +116,8 @@ export class ArtifactWriter {
       job.start();
       onTurn();
       const { repository } = lease.revision;
-      const spool = await Spool.create(join(this.#directory, temporaryName('artifact')));
+      const path = join(this.#directory, temporaryName('artifact'));
+      const spool = await inDirectory(this.#directory, () => Spool.create(path));
       const scratch = join(this.#directory, temporaryName('packs'));
       try {
         let planned: { readonly info: ArtifactInfo; readonly basis: string } | undefined;
@@ -245,10 +253,12 @@ export class ArtifactWriter {
       });
     };
     try {
-      const outcome = await withDeadline(buildTimeout, signal, putInTime, (cause) => {
-        const message = `the store took longer than ${buildTimeout} ms`;
-        return new SnapshotError('STORE_FAILED', message, { cause });
-      });
+      const attempt = () =>
+        withDeadline(buildTimeout, signal, putInTime, (cause) => {
+          const message = `the store took longer than ${buildTimeout} ms`;
+          return new SnapshotError('STORE_FAILED', message, { cause });
+        });
+      const outcome = await this.#room.retry(attempt);
       job.succeed({ outcome, etag, size });
       return outcome;
     } catch (cause) {

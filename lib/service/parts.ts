@@ -1,9 +1,12 @@
 import { join } from 'node:path';
 import { defaultSnapshot } from '../artifact/id.js';
 import { parseArtifactKey } from '../artifact/key.js';
+import { momentOf } from '../async/clock.js';
+import { diskBudgets } from '../config/disk-budgets.js';
 import type { ServiceConfig } from '../config/options.js';
 import { MemoryLocks } from '../locks/memory.js';
 import type { StoredSnapshots } from '../mirror/clone-mirror.js';
+import type { Mirror } from '../mirror/mirror.js';
 import { MirrorManager } from '../mirror/mirrors.js';
 import type { RepositoryId } from '../repository.js';
 import { FileSystemStore } from '../stores/filesystem/filesystem-store.js';
@@ -39,7 +42,9 @@ export function createParts(context: ServiceContext): ServiceParts {
     if (artifact === undefined) return;
     events.emit('evicted', { repository: artifact.repository, artifact, reason });
   };
-  const store = config.store ?? defaultStore(config, onEvict);
+  const { maxMirrorBytes, maxStoreBytes, warning } = diskBudgets(config);
+  if (warning !== undefined) process.emitWarning(warning);
+  const store = config.store ?? defaultStore(config, maxStoreBytes, onEvict);
   const locks = config.locks ?? new MemoryLocks();
   // If the app brings locks, other processes share its store.
   const fleet = config.locks && new FleetChecks(store, config.locks);
@@ -68,7 +73,16 @@ export function createParts(context: ServiceContext): ServiceParts {
     else refresher.checkAt(repository, refusals.forgottenAt(repository));
   };
 
-  const hooks = { closing, snapshots, onPruned, onIncomplete };
+  const onFound = ({ repository, usedAt }: Mirror) => {
+    known.know(repository, momentOf(usedAt));
+    refresher.refreshAtIntervals(repository);
+  };
+
+  const storedObjects = async () =>
+    store instanceof FileSystemStore ? await store.listEvictable() : [];
+
+  const callbacks = { onPruned, onIncomplete, onFound, storedObjects };
+  const hooks = { closing, snapshots, maxBytes: maxMirrorBytes, ...callbacks };
   const mirrors = new MirrorManager(config, events, hooks);
   const refusals = new Refusals({ store, forgetAfter: policy.forgetAfter, onRefused });
   const known = new KnownUpstreams({ policy, mirrors, refusals });
@@ -76,7 +90,7 @@ export function createParts(context: ServiceContext): ServiceParts {
   const checks = new UpstreamChecks({ ...upstreams, fleet });
   const pending = new PendingLimits(config.concurrency);
   const refFinder = new RefFinder(config, known, checks);
-  const writer = new ArtifactWriter(config, store, events);
+  const writer = new ArtifactWriter(config, store, events, mirrors.room);
   const work = { ...upstreams, checks, pending, refFinder, writer };
   const builds = new Builds(work);
   const refresher = new Refresher({ ...work, builds });
@@ -87,11 +101,11 @@ export function createParts(context: ServiceContext): ServiceParts {
   return { ...all, requests, queries, removal };
 }
 
-function defaultStore(config: ServiceConfig, onEvict: OnEvict): SnapshotStore {
+function defaultStore(config: ServiceConfig, maxBytes: number, onEvict: OnEvict): SnapshotStore {
   const directory = join(config.dataDir, 'snapshots');
   return new FileSystemStore({
     directory,
-    maxBytes: config.budgets.maxStoreBytes,
+    maxBytes,
     onEvict: (key) => onEvict(key, 'budget'),
   });
 }

@@ -59,11 +59,11 @@ export class Refresher {
 
   /** A client requested an artifact of the repository, and got it. */
   noteRequest(repository: RepositoryId): void {
-    const { known, mirrors } = this.#parts;
+    const { known, mirrors, closing } = this.#parts;
     known.know(repository, thisMoment());
     this.refreshAtIntervals(repository);
     // A failure only affects the order of evictions.
-    mirrors.touch(repository).catch(() => {});
+    mirrors.touch(repository, closing).catch(() => {});
   }
 
   /** Refreshes a repository every `refreshInterval` from now on, if the option is set. */
@@ -139,9 +139,10 @@ export class Refresher {
 
   /** Checks the upstream now, and brings the default snapshot up to date. @throws SnapshotError */
   async refresh(repository: RepositoryId): Promise<StoredArtifact> {
-    const { known, checks, builds, stored } = this.#parts;
+    const { known, checks, builds, stored, mirrors, closing } = this.#parts;
     const id = defaultSnapshot(repository);
     const requestedAt = now();
+    await mirrors.open(repository, closing);
     const before = await stored.stat(id);
     // A stored repository was not made up by a client: its failures and refusals are remembered.
     if (before !== undefined) known.know(repository);

@@ -31,6 +31,8 @@ interface Run extends BuildOrder {
   isMirrorFresh: boolean;
   /** Whether clients have got bytes. */
   isShown: boolean;
+  /** Whether the disk was full, and room was made. */
+  hasMadeRoom: boolean;
 }
 
 /** Failures that repeat with every build of the same refs. */
@@ -100,7 +102,7 @@ export class BuildRuns {
     writer.prepare();
     // Objects that one attempt has fetched must still be there for the next one.
     const endKeep = mirrors.keep(id.repository);
-    const state = { isMirrorFresh: false, isShown: false };
+    const state = { isMirrorFresh: false, isShown: false, hasMadeRoom: false };
     const run: Run = { ...order, ...look, ...state, job, signal, progress };
     try {
       for (let attempt = 1; ; attempt++) {
@@ -137,6 +139,7 @@ export class BuildRuns {
       this.#failures.throwIfRemembered(basis);
       progress.reads(digest);
       return await this.#write(run, lease).catch(async (error: unknown) => {
+        if (await this.#makesRoom(run, error)) return undefined;
         const isWorthIt = (await this.#isWorthAnother(id, lease, error, attempt)) && !run.isShown;
         if (isWorthIt && attempt < MAX_ATTEMPTS) return undefined;
         // The upstream has the ref: it is not missing.
@@ -150,9 +153,16 @@ export class BuildRuns {
     }
   }
 
+  /** Makes room on a full disk. @returns whether the build is worth one more attempt. */
+  async #makesRoom(run: Run, error: unknown): Promise<boolean> {
+    if (run.hasMadeRoom || !(await this.#parts.mirrors.room.makeAfter(error))) return false;
+    run.hasMadeRoom = true;
+    return !run.isShown;
+  }
+
   async #write(run: Run, lease: MirrorLease): Promise<BuildEnd> {
     const { id, isForced, isBackground, found, version, job, signal, progress } = run;
-    const { stored, known, refusals, writer } = this.#parts;
+    const { stored, known, refusals, writer, mirrors } = this.#parts;
     refusals.throwIfForgotten(id.repository);
     if (!isFixed(id)) known.throwIfTooOld(id.repository);
     const { checkedAt, failure } = known.stateOf(id.repository);
@@ -161,6 +171,8 @@ export class BuildRuns {
       const message = 'the upstream did not say what it has since this was stored';
       throw new SnapshotError(failure?.code ?? 'UPSTREAM_UNREACHABLE', message, { cause: failure });
     }
+    // A snapshot is no smaller than its packs. Without room, clients would get a part of it.
+    if (!isVariant(id)) await mirrors.room.require(mirrors.find(id.repository)?.bytes ?? 0);
     let etag = found?.artifact.etag;
     const options = {
       unlessBasis: isForced || found?.isOfOtherFormat ? undefined : found?.provenance.basis,

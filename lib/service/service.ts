@@ -1,5 +1,4 @@
 import { setMaxListeners } from 'node:events';
-import { mkdir } from 'node:fs/promises';
 import type {
   BuiltArtifact,
   DownloadHeaders,
@@ -15,7 +14,6 @@ import { type ArtifactId, type BundleId, defaultSnapshot, isIncremental } from '
 import { artifactKey } from '../artifact/key.js';
 import { allowedRepository, canonicalId } from '../artifact/validate-id.js';
 import { abortable, unlessAborted } from '../async/abort.js';
-import { momentOf } from '../async/clock.js';
 import { MAX_DELAY } from '../async/deadline.js';
 import { startup } from '../async/retry.js';
 import type { SignalOptions } from '../async/signal-options.js';
@@ -25,6 +23,7 @@ import type { ServiceConfig } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import { SnapshotEmitter, type SnapshotEventSource } from '../events/emitter.js';
 import { failureFields, logFailures } from '../events/log-failures.js';
+import { requireWritable } from '../fs/require-writable.js';
 import type { RepositoryId } from '../repository.js';
 import { checkProcess } from '../workers/check-process.js';
 import { createParts, type ServiceParts } from './parts.js';
@@ -179,7 +178,10 @@ export class ArtifactService implements SnapshotService {
     { signal }: SignalOptions = {},
   ): Promise<RepositoryStatus> {
     const canonical = this.resolve(repository);
-    return await abortable(signal, () => statusOf(canonical, this.#parts, signal));
+    return await abortable(signal, async () => {
+      await this.#parts.mirrors.open(canonical, this.#closing.signal);
+      return await statusOf(canonical, this.#parts, signal);
+    });
   }
 
   async listRepositories({ signal }: SignalOptions = {}): Promise<RepositoryStatus[]> {
@@ -238,7 +240,7 @@ export class ArtifactService implements SnapshotService {
 
   async #start(): Promise<void> {
     this.#closing.signal.throwIfAborted();
-    await mkdir(this.#config.dataDir, { recursive: true });
+    await requireWritable(this.#config.dataDir);
     // The first call makes a store on disk clean up after a crash. Later calls show its failures.
     const store = this.#parts.store
       .stat(artifactKey(defaultSnapshot({ host: '', path: '' })))
@@ -247,10 +249,6 @@ export class ArtifactService implements SnapshotService {
     // Waits for all parts: the next attempt must not run beside parts of this one.
     await Promise.allSettled(parts);
     await Promise.all(parts);
-    for (const { repository, usedAt } of this.#parts.mirrors.list()) {
-      this.#parts.known.know(repository, momentOf(usedAt));
-      this.#parts.refresher.refreshAtIntervals(repository);
-    }
   }
 
   async #knows(repository: RepositoryId): Promise<boolean> {
@@ -258,7 +256,8 @@ export class ArtifactService implements SnapshotService {
       this.#parts.known.isKnown(repository) || this.#parts.mirrors.find(repository) !== undefined;
     if (isListed()) return true;
     await this.#started();
-    if (isListed()) return true;
+    const mirror = await this.#parts.mirrors.open(repository, this.#closing.signal);
+    if (mirror !== undefined || isListed()) return true;
     const isStored = (await this.#parts.stored.stat(defaultSnapshot(repository))) !== undefined;
     // From now on its checks are throttled, and their failures and refusals remembered.
     if (isStored) this.#parts.known.know(repository);

@@ -40,9 +40,9 @@ export interface SnapshotService extends AsyncDisposable {
   readonly hasDownloadUrls: boolean;
 
   /**
-   * Resolves when the directories exist, a crash's leftovers are removed, and the mirrors were
-   * found. Hits are served before; other requests wait by themselves. If that fails, the next call
-   * makes another attempt.
+   * Resolves when `dataDir` can be written, and its directories exist. Hits are served before; other
+   * requests wait by themselves. Mirrors are found in the background: a request opens its mirror
+   * itself. If this fails, the next call makes another attempt.
    *
    * @throws SnapshotError the failure of the start.
    */
@@ -136,7 +136,10 @@ export interface SnapshotService extends AsyncDisposable {
   purge(repository: RepositoryId, options?: SignalOptions): Promise<void>;
   /** The status of a repository, known or not. Never checks, clones or builds. */
   status(repository: RepositoryId, options?: SignalOptions): Promise<RepositoryStatus>;
-  /** The status of all repositories that have a mirror, or that clients have requested. */
+  /**
+   * The status of all repositories that have a mirror, or that clients have requested. After a start,
+   * it waits until all mirrors were found.
+   */
   listRepositories(options?: SignalOptions): Promise<RepositoryStatus[]>;
 
   /** The state of the service at this moment, for gauges. */

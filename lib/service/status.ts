@@ -12,6 +12,7 @@ export async function listRepositories(
   parts: BaseParts,
   signal: AbortSignal | undefined,
 ): Promise<RepositoryStatus[]> {
+  await parts.mirrors.scanned();
   const limit = pLimit(CONCURRENT_REQUESTS);
   return await Promise.all(
     knownRepositories(parts).map((each) => limit(() => statusOf(each, parts, signal))),

@@ -207,6 +207,8 @@ export class UpstreamChecks {
 
   async #check(repository: RepositoryId, options: FetchOptions): Promise<FetchOutcome> {
     const { known, mirrors, refusals, events, closing } = this.#parts;
+    // If it can't be read at the moment, the check goes on without it.
+    await mirrors.open(repository, closing).catch(() => undefined);
     const { checkedAt, digest: before } = known.stateOf(repository);
     // Names that clients make up must not fill the memory.
     const isKept = known.isKnown(repository);

@@ -1,6 +1,7 @@
 export type { SignalOptions } from '../async/signal-options.js';
 export type { SnapshotErrorCode } from '../error-codes.js';
 export { SnapshotError } from '../errors.js';
+export type { Evictable } from './evictable.js';
 export { FileSystemStore } from './filesystem/filesystem-store.js';
 export type { FileSystemStoreOptions } from './filesystem/options.js';
 export { MemoryStore } from './memory.js';

@@ -6,7 +6,14 @@ import { addAbortSignal, type Duplex } from 'node:stream';
 import { atDeadline } from '../async/deadline.js';
 import { SnapshotError } from '../errors.js';
 import { isPublicAddress, noPublicAddress, publicOnly } from './address-policy.js';
+import { openTunnel } from './proxy-tunnel.js';
 import type { UpstreamTask } from './task.js';
+
+interface Route {
+  readonly lookup: LookupFunction;
+  /** Resolves the names itself. */
+  readonly proxy: string | undefined;
+}
 
 /**
  * Opens the connections to upstreams. Every connection, also after a redirect, must meet the
@@ -22,18 +29,19 @@ export function upstreamConnector(
 ) {
   const publicLookup = publicOnly(lookup);
 
-  /** Returns the lookup for a host, or the error that refuses the connection. */
-  function permit(host: string, hostname: string): LookupFunction | SnapshotError {
+  /** Returns how to connect to a host, or the error that refuses the connection. */
+  function permit(host: string, hostname: string): Route | SnapshotError {
     // Agents also connect for queued requests that were aborted meanwhile.
     if (signal.aborted) return new SnapshotError('ABORTED', `${host} is not needed any more`);
     const allowed = hosts.get(host);
     if (!allowed) {
       return new SnapshotError('UPSTREAM_ADDRESS_FORBIDDEN', `${host} is not an allowed host`);
     }
-    if (allowed.allowPrivateAddresses) return lookup;
-    // `net.connect` does not look up addresses, so they are checked here.
-    const isRefused = isIP(hostname) !== 0 && !isPublicAddress(hostname);
-    return isRefused ? noPublicAddress(hostname) : publicLookup;
+    const { allowPrivateAddresses, proxy } = allowed;
+    // `net.connect` and proxies do not look up addresses, so they are checked here.
+    const isPrivate = isIP(hostname) !== 0 && !isPublicAddress(hostname);
+    if (isPrivate && !allowPrivateAddresses) return noPublicAddress(hostname);
+    return { lookup: allowPrivateAddresses ? lookup : publicLookup, proxy };
   }
 
   /** Makes an agent open its connections under these rules. */
@@ -48,14 +56,47 @@ export function upstreamConnector(
         callback?.(permitted, new Socket());
         return undefined;
       }
-      const socket = open({ ...options, lookup: permitted });
-      if (socket) {
-        addAbortSignal(signal, socket);
-        limitConnecting(socket, connected, host);
-      }
+      const { proxy } = permitted;
+      if (proxy === undefined) return watched(open({ ...options, lookup: permitted.lookup }), host);
+      tunnelTo(host, options.port, proxy).then(
+        (socket) => {
+          addAbortSignal(signal, socket);
+          // The agent for https secures the socket that it is given.
+          const secured = scheme === 'https' && watched(open({ ...options, ...{ socket } }), host);
+          callback?.(null, secured || socket);
+        },
+        // The socket is unused: the type requires one.
+        (error: Error) => callback?.(error, new Socket()),
+      );
+      return undefined;
+    };
+    const watched = (socket: Duplex | null | undefined, host: string) => {
+      if (!socket) return undefined;
+      addAbortSignal(signal, socket);
+      limitConnecting(socket, connected, host);
       return socket;
     };
     return agent;
+  }
+
+  /** @throws SnapshotError `UPSTREAM_UNREACHABLE`, `UPSTREAM_TIMEOUT`; the signal's reason. */
+  async function tunnelTo(host: string, port: ClientRequestArgs['port'], proxy: string) {
+    const late = new AbortController();
+    const stop = atDeadline(connectTimeout, () => late.abort());
+    const target = host.endsWith(`:${port}`) ? host : `${host}:${port}`;
+    try {
+      return await openTunnel(new URL(proxy), target, AbortSignal.any([signal, late.signal]));
+    } catch (cause) {
+      if (signal.aborted) throw signal.reason;
+      const isLate = late.signal.aborted;
+      const why = isLate ? `none within ${connectTimeout} ms` : String(cause);
+      const message = `no connection to ${host} through its proxy: ${why}`;
+      throw new SnapshotError(isLate ? 'UPSTREAM_TIMEOUT' : 'UPSTREAM_UNREACHABLE', message, {
+        cause,
+      });
+    } finally {
+      stop();
+    }
   }
 
   function limitConnecting(socket: Duplex, connected: string, host: string): void {

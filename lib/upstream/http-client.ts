@@ -1,6 +1,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { LookupFunction } from 'node:net';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
 import { hasCode, SnapshotError } from '../errors.js';
 import { isRedirect, MAX_REDIRECTS } from '../read-http-answer.js';
@@ -59,7 +60,7 @@ export function createHttpClient(
     // An unread body would keep the connection busy for ever.
     if (lastBody) discardBody(lastBody);
     // Collects the body, to send a Content-Length: many servers refuse chunked requests.
-    const body = asked.body && (await collect(asked.body));
+    const body = asked.body && (await buffer(Readable.from(asked.body)));
 
     for (let redirects = 0; ; redirects++) {
       // Node connects even for a request that is aborted already.
@@ -155,11 +156,4 @@ function answered(request: ClientRequest, body: Buffer | undefined): Promise<Inc
 function forwardedHeaders(headers: Record<string, string> = {}): Record<string, string> {
   const isForwarded = (name: string) => FORWARDED_HEADERS.includes(name.toLowerCase());
   return Object.fromEntries(Object.entries(headers).filter(([name]) => isForwarded(name)));
-}
-
-/** isomorphic-git also passes arrays, which `buffer` of `node:stream/consumers` refuses in Deno. */
-async function collect(body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<Buffer> {
-  const parts: Uint8Array[] = [];
-  for await (const part of body) parts.push(part);
-  return Buffer.concat(parts);
 }

@@ -1,5 +1,5 @@
 import type { Worker } from 'node:worker_threads';
-import { deserializeError, SnapshotError } from '../errors.js';
+import { deserializeError, messageOf, SnapshotError } from '../errors.js';
 import type { PoolMessage, WorkerAnswer, WorkerMessage } from './serve.js';
 import { startThread } from './start-thread.js';
 import { askToStop, createStopCell, STOP_MILLISECONDS } from './stop.js';
@@ -136,7 +136,7 @@ function perform<Task, Event, Result>(
     };
     // The cause is not always an error: a thread can throw anything.
     const onError = (cause: unknown) =>
-      fail(new SnapshotError('INTERNAL', `a worker failed: ${String(cause)}`, { cause }));
+      fail(new SnapshotError('INTERNAL', `a worker failed: ${messageOf(cause)}`, { cause }));
     const onExit = () =>
       fail(new SnapshotError('INTERNAL', 'a worker ended before its task was done'));
     const stop = (reason: unknown) => {

@@ -199,11 +199,35 @@ describe('putFile()', () => {
     const store = new FileSystemStore({ directory });
     await put(store, 'key', contentOf('a'));
     await rm(directory, { recursive: true });
+    await writeFile(directory, 'in the way');
     const file = join(parent, 'file');
     await writeFile(file, contentOf('b'));
     await expect(store.putFile('key', file)).rejects.toMatchObject({ code: 'STORE_FAILED' });
     expect(await readFile(file)).toEqual(contentOf('b'));
   });
+});
+
+test('The directory is made again when it is gone', async () => {
+  const store = new FileSystemStore({ directory, maxBytes: 1e6 });
+  await put(store, 'key', contentOf('a'));
+  for (const key of ['key', 'other']) {
+    await rm(directory, { recursive: true });
+    expect(await store.stat(key)).toBeUndefined();
+    await put(store, key, contentOf('b'));
+    expect((await store.stat(key))?.size).toBe(contentOf('b').length);
+  }
+});
+
+test('Objects can be evicted to make room on the disk, and tell when they were used', async () => {
+  const store = new FileSystemStore({ directory });
+  await put(store, 'key', contentOf('a'));
+  const [object, ...others] = await store.listEvictable();
+  expect(others).toEqual([]);
+  expect(object?.bytes).toBeGreaterThanOrEqual(contentOf('a').length);
+  expect(object?.usedAt).toBeGreaterThan(0);
+  await object?.evict();
+  await object?.evict();
+  expect(await store.stat('key')).toBeUndefined();
 });
 
 describe('A failure', () => {

@@ -8,10 +8,9 @@ import {
   refsName,
   refsPath,
   revisionDirectory,
-  revisionPath,
 } from './layout.js';
 import { type MirrorRevision, packsOf } from './revision.js';
-import { revisionNumbers } from './revision-file.js';
+import { removeRevision, revisionNumbers } from './revision-file.js';
 
 /** Milliseconds. A sweep keeps younger files: another process may be about to publish them. */
 export const GRACE_PERIOD = 60 * 60_000;
@@ -24,7 +23,7 @@ export async function removeSuperseded(
 ): Promise<void> {
   const digests = new Set(needed.map(({ digest }) => digest));
   for (const { number, digest } of superseded) {
-    await rm(revisionPath(mirror, number), { force: true });
+    await removeRevision(mirror, number);
     if (!digests.has(digest)) await rm(refsPath(mirror, digest), { force: true });
   }
   await removePacks(mirror, superseded.flatMap(packsOf), needed);
@@ -55,7 +54,7 @@ export async function sweep(
     await removeAbandoned(directory);
   }
   for (const number of await revisionNumbers(mirror)) {
-    if (number < current.number) await rm(revisionPath(mirror, number), { force: true });
+    if (number < current.number) await removeRevision(mirror, number);
   }
   const packs = packFiles(needed.flatMap(packsOf));
   const named = new Set([...packs, ...needed.map(({ digest }) => refsName(digest))]);

@@ -1,6 +1,8 @@
-import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { copyToNew } from '../../fs/copy-file.js';
 import { unlessMissing } from '../../fs/errors.js';
+import { replace } from '../../fs/replace.js';
 import { temporaryName } from '../../fs/temporary.js';
 import { quoteConfigValue } from '../../git/config.js';
 import { encodeHead } from '../../git/refs.js';
@@ -33,7 +35,7 @@ export async function writeConfig(mirror: string, upstreamUrl: string): Promise<
 /** Shows a revision to git: first its refs, then its HEAD. */
 export async function showToGit(mirror: string, { head, digest, pinned }: Shown): Promise<void> {
   await replaceFile(join(mirror, 'packed-refs'), (path) =>
-    copyFile(refsPath(mirror, digest), path),
+    copyToNew(refsPath(mirror, digest), path),
   );
   await replaceFile(join(mirror, 'HEAD'), (path) => writeFile(path, encodeHead(head)));
   await rm(join(mirror, PINNED_REFS), { recursive: true, force: true });
@@ -62,7 +64,7 @@ async function replaceFile(
   const temporary = path + temporaryName('');
   try {
     await write(temporary);
-    await rename(temporary, path);
+    await replace(temporary, path);
   } finally {
     await rm(temporary, { force: true });
   }

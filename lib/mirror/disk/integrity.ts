@@ -3,17 +3,15 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { isDamage, SnapshotError } from '../../errors.js';
 import { damagedFile, readFailure } from '../../fs/errors.js';
-import {
-  FANOUT_AT,
-  IDX_SIGNATURE,
-  IDX_TRAILER_BYTES,
-  IDX_VERSION,
-  OIDS_AT,
-  PACK_HEADER_BYTES,
-  PACK_TRAILER_BYTES,
-  parsePackHeader,
-} from '../../pack/format.js';
+import { PACK_TRAILER_BYTES } from '../../pack/format.js';
 import { packPaths, refsPath } from './layout.js';
+import {
+  type Ends,
+  IDX_HEAD_BYTES,
+  isWholePack,
+  PACK_HEAD_BYTES,
+  TAIL_BYTES,
+} from './pack-ends.js';
 import { type MirrorRevision, packsOf, type RevisionOnDisk } from './revision.js';
 
 /**
@@ -61,26 +59,19 @@ export async function findDamage(
 }
 
 async function inspectPack(path: string): Promise<number> {
-  const pack = await readEnds(`${path}.pack`, PACK_HEADER_BYTES, PACK_TRAILER_BYTES);
-  const idx = await readEnds(`${path}.idx`, OIDS_AT, IDX_TRAILER_BYTES);
-  const objects = parsePackHeader(pack.head);
-  const isWhole =
-    path.endsWith(`pack-${pack.tail.toString('hex')}`) &&
-    idx.head.readUInt32BE(0) === IDX_SIGNATURE &&
-    idx.head.readUInt32BE(4) === IDX_VERSION &&
-    idx.head.readUInt32BE(FANOUT_AT + 255 * 4) === objects &&
-    idx.tail.subarray(0, PACK_TRAILER_BYTES).equals(pack.tail);
-  if (!isWhole) throw damagedFile(path);
+  const pack = await readEnds(`${path}.pack`, PACK_HEAD_BYTES);
+  const idx = await readEnds(`${path}.idx`, IDX_HEAD_BYTES);
+  if (!isWholePack(path, pack, idx)) throw damagedFile(path);
   return pack.size + idx.size;
 }
 
-async function readEnds(path: string, headBytes: number, tailBytes: number) {
+async function readEnds(path: string, headBytes: number): Promise<Ends> {
   const file = await open(path, 'r');
   try {
     const { size } = await file.stat();
-    if (size < headBytes + tailBytes) throw damagedFile(path);
     const head = await read(file, headBytes, 0);
-    return { size, head, tail: await read(file, tailBytes, size - tailBytes) };
+    const tail = await read(file, TAIL_BYTES, Math.max(size - TAIL_BYTES, 0));
+    return { size, head, tail };
   } finally {
     await file.close();
   }
@@ -88,11 +79,11 @@ async function readEnds(path: string, headBytes: number, tailBytes: number) {
 
 /** A file ends with the SHA-1 of all bytes before: gitformat-pack(5). */
 async function verifyChecksum(path: string): Promise<void> {
-  const { size, tail } = await readEnds(path, 0, PACK_TRAILER_BYTES);
+  const { size, tail } = await readEnds(path, 0);
   const hash = createHash('sha1');
   const content = createReadStream(path, { end: size - PACK_TRAILER_BYTES - 1 });
   for await (const chunk of content) hash.update(chunk);
-  if (!hash.digest().equals(tail)) throw damagedFile(path);
+  if (!hash.digest().equals(tail.subarray(-PACK_TRAILER_BYTES))) throw damagedFile(path);
 }
 
 async function read(file: FileHandle, length: number, position: number): Promise<Buffer> {

@@ -1,7 +1,6 @@
 import { open, stat, utimes } from 'node:fs/promises';
-import { join } from 'node:path';
 import { unlessMissing } from '../../fs/errors.js';
-import { revisionDirectory } from './layout.js';
+import { lastUsedPath } from './layout.js';
 
 // When a client last requested a repository, as the mtime of an empty file: a restart must not
 // forget it. The mtime of the mirror's directory is of no use: each change of its files sets it.
@@ -18,8 +17,4 @@ export async function writeLastUsed(mirror: string, time: Date): Promise<void> {
 /** @returns milliseconds since the epoch; `undefined` when it was never written. */
 export async function readLastUsed(mirror: string): Promise<number | undefined> {
   return (await unlessMissing(stat(lastUsedPath(mirror))))?.mtimeMs;
-}
-
-function lastUsedPath(mirror: string): string {
-  return join(revisionDirectory(mirror), 'used');
 }

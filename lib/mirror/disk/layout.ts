@@ -5,7 +5,8 @@ import { join } from 'node:path';
  * A mirror is a bare repository (gitrepository-layout(5)), with one more directory:
  *
  *     objects/pack/pack-{checksum}.pack   and .idx: the objects
- *     express-git-snapshot/3.json         a revision; the highest number is the current one
+ *     express-git-snapshot/3.json         a revision; the highest number is the current one. On a file
+ *                                         system without hard links: a directory with the file
  *     express-git-snapshot/{digest}.refs  the refs of a revision, in the format of `packed-refs`
  *     express-git-snapshot/used           its mtime: when a client last requested the repository
  *     config, HEAD, packed-refs, refs/    written for git, never read by this library
@@ -39,6 +40,11 @@ export function refsName(digest: string): string {
 
 export function refsPath(mirror: string, digest: string): string {
   return join(revisionDirectory(mirror), refsName(digest));
+}
+
+/** The file whose mtime tells when a client last requested the repository. */
+export function lastUsedPath(mirror: string): string {
+  return join(revisionDirectory(mirror), 'used');
 }
 
 export async function createMirrorDirectories(mirror: string): Promise<void> {

@@ -1,10 +1,16 @@
 import { createHash } from 'node:crypto';
-import { readdir, rename, rm } from 'node:fs/promises';
+import { lstat, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SingleFlight, type Turn } from '../../async/single-flight.js';
-import { isDamage, type SnapshotError, systemCode, toSnapshotError } from '../../errors.js';
+import {
+  hasCode,
+  isDamage,
+  type SnapshotError,
+  systemCode,
+  toSnapshotError,
+} from '../../errors.js';
 import { unlessMissing } from '../../fs/errors.js';
-import { prepareDirectory, temporaryName } from '../../fs/temporary.js';
+import { prepareDirectory, removeTree, temporaryName } from '../../fs/temporary.js';
 import { type RepositoryId, repositoryKey } from '../../repository.js';
 import { sweep } from './gc.js';
 import { isShownToGit } from './git-view.js';
@@ -12,12 +18,22 @@ import { inspectMirror } from './integrity.js';
 import { readLastUsed } from './last-used.js';
 import { showCurrent } from './publish.js';
 import { MAX_ATTEMPTS, type MirrorRevision } from './revision.js';
-import { isSuperseded, readRevision } from './revision-file.js';
+import {
+  isSuperseded,
+  parseRevision,
+  readRevision,
+  removeRevision,
+  revisionNumber,
+  revisionNumbers,
+} from './revision-file.js';
+import type { SurveyedMirror } from './survey.js';
 
 export interface FoundMirror {
   readonly revision: MirrorRevision;
   /** Bytes of its packs and their idx files. */
   readonly bytes: number;
+  /** When a client last requested the repository: milliseconds since the epoch. */
+  readonly usedAt?: number | undefined;
 }
 
 /** The directory that holds all mirrors. Other processes may use it at the same time. */
@@ -52,6 +68,8 @@ export class MirrorDirectory {
   async find(path: string): Promise<FoundMirror | undefined> {
     // Waits for removals: otherwise this could find a mirror that then vanishes.
     await this.#removals.ended(path);
+    // Otherwise this could remove a mirror that another process is just putting there.
+    if (!(await this.has(path))) return undefined;
     for (let attempt = 1; ; attempt++) {
       const revision = await readRevision(path).catch((error: unknown) => {
         if (isDamage(error)) return undefined;
@@ -59,7 +77,8 @@ export class MirrorDirectory {
       });
       if (revision === undefined || this.pathOf(revision.repository) !== path) break;
       try {
-        return { revision, bytes: await inspectMirror(path, revision) };
+        const bytes = await inspectMirror(path, revision);
+        return { revision, bytes, usedAt: await readLastUsed(path) };
       } catch (error) {
         if (!isDamage(error)) throw error;
         // Another process may have published a later revision, and removed files of this one.
@@ -74,17 +93,36 @@ export class MirrorDirectory {
   }
 
   /**
-   * As `find`, when this process starts. Also completes changes that a crash left unfinished.
+   * As `find`, after a start. Also completes changes that a crash left unfinished.
    *
-   * @returns `usedAt`: when a client last requested the repository; milliseconds since the epoch.
    * @throws SnapshotError, and system errors, when the mirror can't be read at the moment.
    */
-  async recover(path: string): Promise<(FoundMirror & { readonly usedAt: number }) | undefined> {
+  async recover(path: string): Promise<FoundMirror | undefined> {
     const found = await this.find(path);
-    if (found === undefined) return undefined;
-    // Another process may evict the mirror at the same time.
-    await unlessMissing(completeChanges(path, found.revision));
-    return { ...found, usedAt: (await readLastUsed(path)) ?? Date.now() };
+    // Another caller may evict the mirror at the same time.
+    if (found !== undefined) await unlessMissing(completeChanges(path, found.revision));
+    return found;
+  }
+
+  /** The mirror that a survey has found at a path; `undefined`: it needs a closer look. */
+  surveyed(path: string, { file, text, bytes, usedAt }: SurveyedMirror): FoundMirror | undefined {
+    const number = revisionNumber(file);
+    if (number === undefined) return undefined;
+    try {
+      const revision = { ...parseRevision(text, path), number };
+      return this.pathOf(revision.repository) === path ? { revision, bytes, usedAt } : undefined;
+    } catch (error) {
+      if (isDamage(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Whether there is a mirror or file at a path. */
+  async has(path: string): Promise<boolean> {
+    const stats = await unlessMissing(lstat(path)).catch((error: unknown) => {
+      throw toSnapshotError(error);
+    });
+    return stats !== undefined;
   }
 
   /**
@@ -100,12 +138,25 @@ export class MirrorDirectory {
   async #remove(path: string): Promise<void> {
     const removed = join(this.#path, temporaryName('removed'));
     try {
-      await rename(path, removed);
-      await rm(removed, { recursive: true, force: true });
+      const renamed = await rename(path, removed).then(
+        () => removed,
+        async (error: unknown) => {
+          if (!hasCode(error, 'EXDEV')) throw error;
+          // overlayfs can't rename a directory of a lower layer, such as of a container's image.
+          await removeRevisions(path);
+          return path;
+        },
+      );
+      await removeTree(renamed);
     } catch (error) {
       if (systemCode(error) !== 'ENOENT') throw toSnapshotError(error);
     }
   }
+}
+
+/** Other processes see no mirror when its current revision, the last to go, is gone. */
+async function removeRevisions(mirror: string): Promise<void> {
+  for (const number of await revisionNumbers(mirror)) await removeRevision(mirror, number);
 }
 
 async function completeChanges(mirror: string, revision: MirrorRevision): Promise<void> {

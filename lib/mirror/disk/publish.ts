@@ -1,7 +1,7 @@
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '../../errors.js';
-import { temporaryName } from '../../fs/temporary.js';
+import { removeTree, temporaryName } from '../../fs/temporary.js';
 import type { IngestedPack } from '../../pack/ingest.js';
 import { showToGit } from './git-view.js';
 import { packDirectory, packFiles, refsName, refsPath } from './layout.js';
@@ -22,7 +22,7 @@ export async function withIncoming<T>(
 ): Promise<T> {
   const incoming = join(mirror, temporaryName('incoming'));
   await mkdir(incoming);
-  return await work(incoming).finally(() => rm(incoming, { recursive: true, force: true }));
+  return await work(incoming).finally(() => removeTree(incoming));
 }
 
 export async function moveIncoming(

@@ -1,9 +1,9 @@
-import { link, readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { retry } from '../../async/retry.js';
 import { hasCode, isDamage, SnapshotError, systemCode } from '../../errors.js';
-import { isNoFile, readFailure } from '../../fs/errors.js';
+import { isNoFile, isUnsupported, readFailure, unlessMissing } from '../../fs/errors.js';
 import { temporaryName } from '../../fs/temporary.js';
 import { OID_PATTERN } from '../../git/object.js';
 import { isValidRefName } from '../../git/refs.js';
@@ -18,6 +18,9 @@ import {
 // Worker threads do not import this file: they start faster without zod.
 
 const FORMAT = 4;
+
+/** The file of a revision in a directory that has its name. */
+const INNER_NAME = 'revision.json';
 
 const oid = z.string().regex(OID_PATTERN);
 const packs = z.array(z.string().regex(/^pack-[0-9a-f]{40}$/));
@@ -55,8 +58,8 @@ async function readLatest(mirror: string): Promise<MirrorRevision | 'none' | und
   try {
     const number = (await revisionNumbers(mirror)).at(-1);
     if (number === undefined) return 'none';
-    const text = await readFile(revisionPath(mirror, number), 'utf8');
-    return { ...parse(text, mirror), number };
+    const text = await readText(revisionPath(mirror, number));
+    return { ...parseRevision(text, mirror), number };
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined;
     throw readFailure(error);
@@ -102,19 +105,63 @@ export async function publishRevision(
   const text = JSON.stringify({ format: FORMAT, ...content, number: undefined }, undefined, 2);
   await writeFile(temporary, `${text}\n`, { flag: 'wx' });
   try {
-    await link(temporary, revisionPath(mirror, number));
-  } catch (error) {
-    if (hasCode(error, 'EEXIST')) return undefined;
-    throw error;
+    if (!(await giveName(temporary, revisionPath(mirror, number)))) return undefined;
   } finally {
-    await unlink(temporary);
+    await rm(temporary, { force: true });
   }
   // Either a later revision followed at once, or a superseded one with this number was removed.
   if ((await revisionNumbers(mirror)).at(-1) !== number) {
-    await rm(revisionPath(mirror, number), { force: true });
+    await removeRevision(mirror, number);
     return undefined;
   }
   return { ...content, number };
+}
+
+/**
+ * Gives a complete file its name, unless the name is taken: by a hard link. On a file system without
+ * hard links, the file moves into a new directory, which gets the name: a directory replaces no
+ * other that has files.
+ *
+ * @returns whether the name was free.
+ */
+async function giveName(temporary: string, path: string): Promise<boolean> {
+  try {
+    await link(temporary, path);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return false;
+    if (!isUnsupported(error)) throw error;
+  }
+  const directory = `${temporary}${temporaryName('')}`;
+  try {
+    await mkdir(directory);
+    await rename(temporary, join(directory, INNER_NAME));
+    await rename(directory, path);
+    return true;
+  } catch (error) {
+    // File systems differ in what they answer.
+    if ((await unlessMissing(stat(path))) === undefined) throw error;
+    return false;
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    // On Windows, EPERM or EACCES.
+    if (!hasCode(error, 'EISDIR', 'EPERM', 'EACCES')) throw error;
+    return await readFile(join(path, INNER_NAME), 'utf8').catch(() => {
+      throw error;
+    });
+  }
+}
+
+/** Does nothing when it is gone. */
+export async function removeRevision(mirror: string, number: number): Promise<void> {
+  await rm(revisionPath(mirror, number), { recursive: true, force: true });
 }
 
 /** In ascending order. */
@@ -123,13 +170,17 @@ export async function revisionNumbers(mirror: string): Promise<number[]> {
     if (isNoFile(error)) return [];
     throw error;
   });
-  return names
-    .flatMap((name) => /^([1-9]\d{0,14})\.json$/.exec(name)?.[1] ?? [])
-    .map(Number)
-    .sort((a, b) => a - b);
+  return names.flatMap((name) => revisionNumber(name) ?? []).sort((a, b) => a - b);
 }
 
-function parse(text: string, mirror: string): RevisionContent {
+/** The number of the revision in a file with this name; `undefined` for any other file. */
+export function revisionNumber(name: string): number | undefined {
+  const [, number] = /^([1-9]\d{0,14})\.json$/.exec(name) ?? [];
+  return number === undefined ? undefined : Number(number);
+}
+
+/** @throws SnapshotError `MIRROR_CORRUPTED` */
+export function parseRevision(text: string, mirror: string): RevisionContent {
   try {
     const { format: _, head, garbageSince, ...rest } = schema.parse(JSON.parse(text));
     // JSON omits undefined properties.

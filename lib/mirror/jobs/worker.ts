@@ -10,12 +10,20 @@ import { type FetchTask, fetchIntoMirror } from './fetch.js';
 import type { JobContext } from './job-context.js';
 import { type QueryTask, queryMirror } from './query.js';
 import { type RepackTask, repackMirror } from './repack.js';
+import { type SurveyTask, surveyMirrors } from './survey.js';
 
 /** A job on a mirror; structured-cloneable. */
-export type Job = CloneTask | FetchTask | CheckTask | ConnectivityTask | RepackTask | QueryTask;
+export type Job =
+  | CloneTask
+  | FetchTask
+  | CheckTask
+  | ConnectivityTask
+  | RepackTask
+  | QueryTask
+  | SurveyTask;
 export type JobResult = Awaited<ReturnType<typeof performJob>>;
 
-function performJob(job: Job, context: JobContext) {
+async function performJob(job: Job, context: JobContext) {
   switch (job.kind) {
     case 'clone':
       return cloneMirror(job, context);
@@ -29,6 +37,8 @@ function performJob(job: Job, context: JobContext) {
       return repackMirror(job, context);
     case 'query':
       return queryMirror(job, context);
+    case 'survey':
+      return surveyMirrors(job);
   }
 }
 

@@ -1,4 +1,4 @@
-import { constants, type FileHandle, open, readdir, unlink } from 'node:fs/promises';
+import { constants, type FileHandle, mkdir, open, readdir, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import pLimit from 'p-limit';
 import { startup } from '../../async/retry.js';
@@ -8,8 +8,9 @@ import { checkOptions } from '../../check-options.js';
 import { unlessMissing, withStoreFailure } from '../../fs/errors.js';
 import { moveFile } from '../../fs/move-file.js';
 import { syncData } from '../../fs/sync-data.js';
-import { prepareDirectory, temporaryName } from '../../fs/temporary.js';
+import { inDirectory, prepareDirectory, temporaryName } from '../../fs/temporary.js';
 import { chunksOf, endBody } from '../body.js';
+import type { Evictable } from '../evictable.js';
 import { newVersion } from '../new-version.js';
 import { sliceOf } from '../range.js';
 import { READ_BYTES, SpareBuffers } from '../recycling-body.js';
@@ -22,7 +23,7 @@ import type {
   SnapshotStore,
   StoredObject,
 } from '../store.js';
-import { makeRoom } from './make-room.js';
+import { makeRoom, objectFiles } from './make-room.js';
 import {
   encodeTrailer,
   isObjectFileName,
@@ -106,7 +107,7 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
     try {
       const handle = await withStoreFailure(async () => {
         await this.#prepare();
-        return open(path, 'wx');
+        return inDirectory(this.#directory, () => open(path, 'wx'));
       });
       try {
         let size = 0;
@@ -182,6 +183,15 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
     });
   }
 
+  /** The stored objects, for a host app that needs room on the disk. */
+  async listEvictable(): Promise<Evictable[]> {
+    const files = await withStoreFailure(() => objectFiles(this.#directory));
+    return files.map(({ name, bytes, usedAt }) => {
+      const evict = () => this.#publishing(() => this.#evict(name, 'normal'));
+      return { bytes, usedAt, evict: async () => void (await withStoreFailure(evict)) };
+    });
+  }
+
   /** Stops a timer; files stay. */
   async close(): Promise<void> {
     this.#replaced.close();
@@ -195,7 +205,7 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
   async *list({ prefix = '', signal }: ListOptions = {}): AsyncGenerator<StoredObject> {
     const names = await withStoreFailure(async () => {
       await this.#prepare();
-      return readdir(this.#directory);
+      return (await unlessMissing(readdir(this.#directory))) ?? [];
     });
     const beginning = readableStart(prefix);
     for (const name of names.filter(isObjectFileName)) {
@@ -251,6 +261,8 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
     const object = { ...described, priority, ...newVersion() };
     const bytes = await seal(handle, path, object);
     await this.#publishing(async () => {
+      // Another program may have removed it.
+      await mkdir(this.#directory, { recursive: true });
       const name = objectFileName(object.key);
       const target = join(this.#directory, name);
       if (typeof ifRevision === 'string') await this.#replaced.keep(name);

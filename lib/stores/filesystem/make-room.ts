@@ -40,9 +40,10 @@ export async function makeRoom(
   return excess <= 0;
 }
 
-async function objectFiles(directory: string): Promise<File[]> {
+/** All object files of a directory. */
+export async function objectFiles(directory: string): Promise<File[]> {
   const files: File[] = [];
-  for (const name of (await readdir(directory)).filter(isObjectFileName)) {
+  for (const name of ((await unlessMissing(readdir(directory))) ?? []).filter(isObjectFileName)) {
     const stats = await unlessMissing(stat(join(directory, name)));
     if (stats === undefined) continue;
     const { size, mode, mtimeMs } = stats;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { chmod, type FileHandle, stat } from 'node:fs/promises';
-import { hasCode } from '../../errors.js';
+import { isUnsupported } from '../../fs/errors.js';
 import type { Priority, StoredObject } from '../store.js';
 import {
   checkTrailer,
@@ -67,7 +67,7 @@ export async function markPriority(path: string, priority: Priority): Promise<vo
   try {
     await chmod(path, (mode & 0o7777) ^ LOW_MODE);
   } catch (error) {
-    if (!hasCode(error) || !['EPERM', 'ENOSYS', 'ENOTSUP'].includes(error.code)) throw error;
+    if (!isUnsupported(error)) throw error;
   }
 }
 

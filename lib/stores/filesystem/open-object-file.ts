@@ -1,6 +1,6 @@
 import { type FileHandle, open, unlink, utimes } from 'node:fs/promises';
 import { hasCode, SnapshotError } from '../../errors.js';
-import { unlessMissing, withStoreFailure } from '../../fs/errors.js';
+import { isUnsupported, unlessMissing, withStoreFailure } from '../../fs/errors.js';
 import type { Slice } from '../range.js';
 import { RecyclingBody, type SpareBuffers } from '../recycling-body.js';
 import type { StoredObject } from '../store.js';
@@ -44,7 +44,7 @@ export async function touch({ path, usedAt }: ObjectFile): Promise<void> {
     await unlessMissing(utimes(path, now, now));
   } catch (error) {
     // A directory that this process may only read
-    if (!hasCode(error) || !['EPERM', 'EACCES', 'EROFS'].includes(error.code)) throw error;
+    if (!isUnsupported(error) && !hasCode(error, 'EROFS')) throw error;
   }
 }
 

@@ -99,7 +99,8 @@ export async function replacedFiles(directory: string): Promise<ReplacedFile[]> 
 
 /** @param start only names that begin with it. Default: all names. */
 async function listReplaced(directory: string, start = ''): Promise<Omit<ReplacedFile, 'bytes'>[]> {
-  const names = (await readdir(directory)).filter((name) => name.startsWith(start));
+  const found = (await unlessMissing(readdir(directory))) ?? [];
+  const names = found.filter((name) => name.startsWith(start));
   return names.flatMap((name) => {
     const [, at] = REPLACED.exec(name) ?? [];
     return at === undefined ? [] : [{ name, at: Number(at) }];

@@ -1,0 +1,19 @@
+import { setImmediate } from 'node:timers/promises';
+
+/** Items that are handled before other work gets a turn. */
+const BATCH = 256;
+
+/** Handles items with synchronous calls. @throws the signal's reason, between two batches. */
+export async function inBatches<T>(
+  items: readonly T[],
+  signal: AbortSignal | undefined,
+  handle: (item: T) => void,
+): Promise<void> {
+  for (const [i, item] of items.entries()) {
+    if (i % BATCH === 0) {
+      await setImmediate();
+      signal?.throwIfAborted();
+    }
+    handle(item);
+  }
+}
