@@ -41,7 +41,7 @@ test('A mirror that is found damaged at the start is logged', async () => {
   await earlier.close({ drain: true });
   await rm(join(await repository.mirror(), 'objects'), { recursive: true });
   const log = logger();
-  await repository.start({ logger: log }).ready();
+  await next(repository.start({ logger: log }), 'mirrorCorrupted');
   const fields = { repository: `${HOST}/${repository.path}`, err: expect.any(SnapshotError) };
   expect(log.lines).toEqual([['error', 'mirror corrupted', expect.objectContaining(fields)]]);
 });
