@@ -1,5 +1,6 @@
 import type { Router } from 'express';
 import { z } from 'zod';
+import type { SignalOptions } from './async/signal-options.js';
 import { checkOptions, methods } from './check-options.js';
 import { parseOptions, parseRouterOptions, type RouterConfig } from './config/options.js';
 import type { RouterOptions, SnapshotOptions } from './config/router-options.js';
@@ -16,6 +17,12 @@ export interface SnapshotRouter extends Router, AsyncDisposable {
   /** Reports the requests that this router answers. The events of the work are those of the service. */
   readonly events: SnapshotEventSource<RouterEvents>;
   /**
+   * Resolves when the service has started: as `service.ready`.
+   *
+   * @throws SnapshotError the failure of the start.
+   */
+  ready(options?: SignalOptions): Promise<void>;
+  /**
    * Closes the service if the router made it: ends all work, and releases threads, files and
    * sockets. A service that you passed in stays open. Idempotent.
    */
@@ -30,6 +37,7 @@ export interface MountOptions extends RouterOptions {
 /** The methods that the router calls. */
 const serviceSchema = methods<SnapshotService>(
   [
+    'ready',
     'resolve',
     'originUrl',
     'headCommit',
@@ -80,5 +88,12 @@ function routerOver(
   const emitter = new SnapshotEmitter<RouterEvents>();
   const router = createRouter(service, config, emitter);
   const { source: events } = emitter;
-  return Object.assign(router, { service, events, close, [Symbol.asyncDispose]: () => close() });
+  const ready: SnapshotRouter['ready'] = (how) => service.ready(how);
+  return Object.assign(router, {
+    service,
+    events,
+    ready,
+    close,
+    [Symbol.asyncDispose]: () => close(),
+  });
 }

@@ -17,6 +17,7 @@ const config = parseOptions(MINIMUM);
 const MADE_LATER = [
   'store',
   'locks',
+  'logger',
   'baseUrl',
   'originUrl',
   'caseInsensitivePaths',

@@ -98,6 +98,21 @@ describe('When the host app has answered while an artifact is made', () => {
   });
 });
 
+test('A body that fails breaks the connection, even if the host app hides that its head was sent', async () => {
+  const { server, url, source } = await start((_req, res, next) => {
+    Object.defineProperty(res, 'headersSent', { get: () => false });
+    next();
+  });
+  const body = new Readable({ read() {} });
+  source.build = () => ({ body });
+  body.push(Buffer.alloc(10));
+  const response = await fetch(url);
+  body.destroy(new SnapshotError('UPSTREAM_INVALID', 'broken pack'));
+  await expect(response.arrayBuffer()).rejects.toThrow();
+  expect(server.log.map(({ message }) => message)).toEqual(['snapshot unavailable']);
+  expect(warnings).not.toHaveBeenCalled();
+});
+
 test('A logger that throws does not change the answer', async () => {
   const { server, url } = await start((_req, _res, next) => next());
   server.log.push = () => {

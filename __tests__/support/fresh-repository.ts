@@ -89,6 +89,7 @@ export async function freshRepository(
       const service = createSnapshotService({
         dataDir,
         hosts,
+        logger: false,
         ...options,
         freshness: { ...BUILD_AT_ONCE, ...freshness },
       });

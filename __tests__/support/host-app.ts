@@ -48,6 +48,7 @@ export async function startHostApp({
   const hosts = { [HOST]: { baseUrl: upstreamUrl, allowPrivateAddresses: true } };
   const router = createSnapshotRouter({
     hosts,
+    logger: false,
     ...options,
     freshness: { ...BUILD_AT_ONCE, ...freshness },
     dataDir,

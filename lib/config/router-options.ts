@@ -28,11 +28,12 @@ export interface RouterOptions {
    */
   readonly clientIdleTimeout?: number | undefined;
   /**
-   * Gets failed requests: 503 as `warn`, other statuses from 500 on as `error`.
+   * Gets failed requests: 503 as `warn`, other statuses from 500 on as `error`; `false`: nothing is
+   * logged.
    *
-   * @default none: nothing is logged
+   * @default `console`
    */
-  readonly logger?: Logger | undefined;
+  readonly logger?: Logger | false | undefined;
 }
 
 /** The options of a router that makes a service of its own. */

@@ -129,7 +129,9 @@ export const snapshotSchema = z
   })
   .readonly();
 
-const logger = methods<Logger>(['warn', 'error'], 'a logger').optional();
+export const loggerSchema = z
+  .union([methods<Logger>(['warn', 'error'], 'a logger'), z.literal(false)])
+  .optional();
 
 const serviceShape = {
   dataDir: z.string().min(1, 'must be a path'),
@@ -142,7 +144,7 @@ const serviceShape = {
   limits: limitsSchema.prefault({}),
   budgets: budgetsSchema.prefault({}),
   snapshot: snapshotSchema.prefault({}),
-  logger,
+  logger: loggerSchema,
   userAgent: z
     .string()
     .regex(/^[\x20-\x7e]+$/, 'must be printable ASCII')
@@ -153,7 +155,7 @@ const routerShape = {
   authorize: callback<Authorize>().optional(),
   redirectGit: z.boolean().default(false),
   clientIdleTimeout: milliseconds.default(5 * MINUTE),
-  logger,
+  logger: loggerSchema,
 };
 
 export const serviceSchema = z.strictObject(serviceShape).readonly();

@@ -65,11 +65,12 @@ export interface ServiceOptions {
    */
   readonly snapshot?: SnapshotFormatOptions | undefined;
   /**
-   * Gets failures that no client sees: of the store, a mirror, or a tier.
+   * Gets a failed start, failed jobs, and other failures that no client sees; `false`: nothing is
+   * logged. `console` gets one line for each. It may be that of pino, bunyan, winston or Backstage, or any that `Logger` describes.
    *
-   * @default none: nothing is logged
+   * @default `console`
    */
-  readonly logger?: Logger | undefined;
+  readonly logger?: Logger | false | undefined;
   /**
    * The `User-Agent` that upstreams get, in printable ASCII. Some hosts choose the smart protocol
    * by the `git/` at its start.

@@ -1,33 +1,43 @@
-import type { Logger } from '../config/logger.js';
-import { SnapshotError } from '../errors.js';
-import { type RepositoryId, repositoryKey } from '../repository.js';
+import type { Log, LogFields } from '../config/logger.js';
+import type { SnapshotError } from '../errors.js';
+import { repositoryKey } from '../repository.js';
 import type { SnapshotEventSource } from './emitter.js';
+import type { JobKind } from './job-events.js';
+
+const FAILED_JOB: Readonly<Record<JobKind, string>> = {
+  clone: 'repository not cloned',
+  fetch: 'repository not fetched',
+  build: 'artifact not built',
+  store: 'artifact not stored',
+  repack: 'mirror not repacked',
+};
 
 /** The fields of a failure in the log. */
-export function failureFields(error: SnapshotError, repository: RepositoryId | undefined) {
+export function failureFields(error: SnapshotError, repository = error.repository): LogFields {
   return { code: error.code, repository: repository && repositoryKey(repository), err: error };
 }
 
-/** Logs failures that no request shows, but that the operator should know. */
-export function logFailures(events: SnapshotEventSource, logger: Logger): void {
-  events.on('jobEnded', ({ kind, repository, error }) => {
-    if (error === undefined || SnapshotError.is(error, 'ABORTED', 'CLOSED')) return;
-    const fields = failureFields(error, repository);
-    if (kind === 'store') logger.error(fields, 'artifact not stored');
-    if (kind === 'repack') logger.warn(fields, 'mirror not repacked');
+/** Logs failures that the operator should know, also those that no request shows. */
+export function logFailures(events: SnapshotEventSource, log: Log): void {
+  events.on('jobEnded', ({ id, kind, repository, error }) => {
+    if (error === undefined || error.code === 'ABORTED' || error.code === 'CLOSED') return;
+    const fields = { ...failureFields(error, repository), jobId: id };
+    // As of requests, the upstream or the load causes what is answered with 503.
+    if (kind === 'store' || error.httpStatus !== 503) log.error(FAILED_JOB[kind], fields);
+    else log.warn(FAILED_JOB[kind], fields);
   });
   events.on('evictionFailed', ({ repository, error }) => {
-    logger.error(failureFields(error, repository), 'artifacts not evicted');
+    log.error('artifacts not evicted', failureFields(error, repository));
   });
   events.on('mirrorSeedFailed', ({ repository, error }) => {
-    logger.warn(failureFields(error, repository), 'stored snapshot not used for a mirror');
+    log.warn('stored snapshot not used for a mirror', failureFields(error, repository));
   });
   events.on('mirrorCorrupted', ({ repository, error }) => {
-    logger.error(failureFields(error, repository), 'mirror corrupted');
+    log.error('mirror corrupted', failureFields(error, repository));
   });
   events.on('repositoryForgotten', ({ repository, error }) => {
     const name = repositoryKey(repository);
-    if (error === undefined) logger.warn({ repository: name }, 'refused repository deleted');
-    else logger.error(failureFields(error, repository), 'refused repository not deleted');
+    if (error === undefined) log.warn('refused repository deleted', { repository: name });
+    else log.error('refused repository not deleted', failureFields(error, repository));
   });
 }

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { hasCode } from '../errors.js';
 import { copyToNew } from './copy-file.js';
 import { replace } from './replace.js';
+import { syncData } from './sync-data.js';
 import { temporaryName } from './temporary.js';
 
 /**
@@ -24,7 +25,7 @@ async function copyOver(source: string, target: string): Promise<void> {
   try {
     await copyToNew(source, copy);
     const handle = await open(copy, 'r+');
-    await handle.datasync().finally(() => handle.close());
+    await syncData(handle).finally(() => handle.close());
     await replace(copy, target);
   } catch (error) {
     await rm(copy, { force: true });

@@ -1,7 +1,6 @@
 import type { Request, Response } from 'express';
 import { unlessAborted } from '../async/abort.js';
-import { callHost } from '../call-host.js';
-import type { Logger } from '../config/logger.js';
+import { logTo } from '../config/logger.js';
 import type { RouterConfig } from '../config/options.js';
 import { isUpstreamFailure, SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEmitter } from '../events/emitter.js';
@@ -12,6 +11,7 @@ import type { SnapshotService } from '../service/snapshot-service.js';
 import { findDenial } from './authorization.js';
 import { Connections, type Turn } from './connections.js';
 import { sendProblem, sendProblemOrBreak } from './problem.js';
+import { identifyRequest } from './request-id.js';
 import { RequestRecord } from './request-record.js';
 
 /** One authorized request for an artifact of a repository. */
@@ -55,6 +55,7 @@ export function createAnswer(
   events: SnapshotEmitter<RouterEvents>,
 ) {
   const connections = new Connections();
+  const log = logTo(config.logger);
 
   return async function answer(
     req: Request,
@@ -95,26 +96,17 @@ export function createAnswer(
       const failure = toSnapshotError(error);
       record.error = failure;
       const status = isUpstreamFailure(failure) ? handler.upstreamFailureStatus : undefined;
+      const requestId = failure.httpStatus < 500 ? undefined : identifyRequest(req, res);
       sendProblemOrBreak(res, failure, status);
       // A client that pipelines too many requests must not fill the log.
-      if (turn === undefined) return;
-      callHost('a logger', () => logFailure(config.logger, failure, record.repository));
+      if (turn === undefined || requestId === undefined) return;
+      const fields = { ...failureFields(failure, record.repository), requestId };
+      // The upstream or the load causes a 503. All other failures need the operator.
+      if (failure.httpStatus === 503) log.warn('snapshot unavailable', fields);
+      else log.error('snapshot request failed', fields);
     } finally {
       turn?.end();
       events.emit('requestEnded', record.end(res.headersSent ? res.statusCode : undefined));
     }
   };
-}
-
-function logFailure(
-  logger: Logger | undefined,
-  error: SnapshotError,
-  repository: RepositoryId | undefined,
-): void {
-  const status = error.httpStatus;
-  if (status < 500) return;
-  const fields = failureFields(error, repository);
-  // The upstream or the load causes a 503. All other failures need the operator.
-  if (status === 503) logger?.warn(fields, 'snapshot unavailable');
-  else logger?.error(fields, 'snapshot request failed');
 }

@@ -1,4 +1,4 @@
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { type OutgoingHttpHeaders, OutgoingMessage, type ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import { callHost } from '../call-host.js';
 import type { SnapshotError } from '../errors.js';
@@ -19,7 +19,7 @@ export function sendProblem(
   headers: OutgoingHttpHeaders = {},
   status = error.httpStatus,
 ): void {
-  if (res.headersSent) {
+  if (isHeadSent(res)) {
     breakConnection(res);
     return;
   }
@@ -57,6 +57,16 @@ export function sendProblemOrBreak(res: ServerResponse, error: SnapshotError, st
       throw impossible;
     }
   });
+}
+
+/**
+ * Whether the status and headers were sent. @fastify/express gives responses a `headersSent` of its
+ * own, so this asks Node's. Those of HTTP/2 are of another class.
+ */
+export function isHeadSent(res: ServerResponse): boolean {
+  const { prototype } = OutgoingMessage;
+  const isNodes = Object.prototype.isPrototypeOf.call(prototype, res);
+  return isNodes ? Reflect.get(prototype, 'headersSent', res) === true : res.headersSent;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { threadsFile } from '../workers/start-thread.js';
 import type { DeltaHeader } from './delta.js';
 import { MAX_INFLATED_BYTES, maxDeflatedBytes } from './format.js';
 
@@ -56,8 +57,7 @@ export class ObjectMemory {
   constructor(ringBytes: number) {
     const pages = PAGES + Math.ceil((ringBytes + OVERWRITTEN_BYTES) / PAGE_BYTES);
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-    // The path holds for this module and for the bundles that it is part of.
-    const code = readFileSync(new URL('../threads/objects.wasm', import.meta.url));
+    const code = readFileSync(threadsFile('objects.wasm'));
     const instance = new WebAssembly.Instance(new WebAssembly.Module(code), { env: { memory } });
     const module = instance.exports;
     this.window = Buffer.from(memory.buffer, module.WINDOW.value, module.WINDOW_BYTES.value);

@@ -22,7 +22,7 @@ export type {
 export type { FreshnessOptions } from '../config/freshness-options.js';
 export type { HostOptions } from '../config/host-options.js';
 export type { BudgetOptions, LimitOptions } from '../config/limit-options.js';
-export type { Logger } from '../config/logger.js';
+export type { FieldsFirstLogger, Logger, MessageFirstLogger } from '../config/logger.js';
 export type { ServiceOptions, SnapshotFormatOptions } from '../config/service-options.js';
 export type { ConcurrencyOptions, TimeoutOptions } from '../config/work-options.js';
 export { ERROR_CODES, type SnapshotErrorCode } from '../error-codes.js';

@@ -18,13 +18,15 @@ import { MAX_DELAY } from '../async/deadline.js';
 import { startup } from '../async/retry.js';
 import type { SignalOptions } from '../async/signal-options.js';
 import { originUrl, repositoryAt } from '../config/hosts.js';
+import { logTo } from '../config/logger.js';
 import type { ServiceConfig } from '../config/options.js';
-import { SnapshotError } from '../errors.js';
+import { SnapshotError, toSnapshotError } from '../errors.js';
 import { SnapshotEmitter, type SnapshotEventSource } from '../events/emitter.js';
-import { logFailures } from '../events/log-failures.js';
+import { failureFields, logFailures } from '../events/log-failures.js';
 import { requireWritable } from '../fs/require-writable.js';
 import { untilReady } from '../locks/host-lock.js';
 import type { RepositoryId } from '../repository.js';
+import { checkProcess } from '../workers/check-process.js';
 import { createParts, type ServiceParts } from './parts.js';
 import type { RepositoryStatus, ServiceStats } from './service-status.js';
 import type { CloseOptions, SnapshotService } from './snapshot-service.js';
@@ -53,18 +55,24 @@ export class ArtifactService implements SnapshotService {
   readonly #started = startup(() => this.#start());
   #released: Promise<void> | undefined;
 
+  /** @throws SnapshotError `INVALID_OPTIONS` when this process can't do the work. */
   constructor(config: ServiceConfig) {
+    checkProcess(config.dataDir);
     const events = new SnapshotEmitter();
     this.events = events.source;
     const stopping = this.#stopping.signal;
     const closing = this.#closing.signal;
     // All running work listens to these signals. Without this, Node would warn of a leak.
     setMaxListeners(0, stopping, closing);
-    if (config.logger !== undefined) logFailures(events.source, config.logger);
+    const log = logTo(config.logger);
+    logFailures(events.source, log);
     this.#config = config;
     this.#parts = createParts({ config, events, started: this.#started, stopping, closing });
     // A failed start is repeated for the next caller that needs it.
-    this.#started().catch(() => {});
+    this.#started().catch((error: unknown) => {
+      if (closing.aborted) return;
+      log.error('start failed', failureFields(toSnapshotError(error)));
+    });
   }
 
   get hasDownloadUrls(): boolean {

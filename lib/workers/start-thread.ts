@@ -11,12 +11,23 @@ const PNP_OPTION =
   /(?:^|\s)(?:-r|--require|--import|--loader|--experimental-loader)[= ]\S*\.pnp\.\S+/g;
 
 /**
- * A script of the library. The build bundles each with its modules, because a thread that loads
- * them one by one takes twice as long to start. This module is part of such bundles, so the path
- * holds in any folder beside `threads/`.
+ * The scripts of the library's threads. The build bundles each with its modules, because a thread
+ * that loads them one by one takes twice as long to start.
  */
-export function threadScript(name: 'mirror' | 'writer' | 'checkout' | 'resolver'): URL {
-  return new URL(`../threads/${name}.js`, import.meta.url);
+export const THREADS = ['mirror', 'writer', 'checkout', 'resolver'] as const;
+
+export function threadScript(name: (typeof THREADS)[number]): URL {
+  return threadsFile(`${name}.js`);
+}
+
+/**
+ * A file of `threads/`. This module is part of the bundles there, so the path holds in any folder
+ * beside it. The bundlers of host apps must not find the path: they would copy the file, but not
+ * the packages that it imports.
+ */
+export function threadsFile(name: string): URL {
+  const here = import.meta.url;
+  return new URL(`../threads/${name}`, here);
 }
 
 /**

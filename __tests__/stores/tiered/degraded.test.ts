@@ -36,6 +36,7 @@ async function startService(store: TieredStore): Promise<SnapshotService> {
     dataDir: await directory(),
     hosts: [ID.repository.host],
     store,
+    logger: false,
   });
   defer(() => service.close());
   await service.ready();

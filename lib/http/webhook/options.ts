@@ -15,9 +15,9 @@ export interface WebhookOptions {
   /** The service of a router, or any object with `notifyPush`, which is called for each push. */
   readonly service: PushListener;
   /**
-   * Gets failures, and deliveries whose body was parsed too early.
+   * Gets failures, and deliveries whose body was parsed too early; `false`: nothing is logged.
    *
    * @default `console`
    */
-  readonly logger?: Logger | undefined;
+  readonly logger?: Logger | false | undefined;
 }

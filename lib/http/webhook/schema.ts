@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { methods } from '../../check-options.js';
-import type { Logger } from '../../config/logger.js';
+import { loggerSchema } from '../../config/schema.js';
 import type { PushListener } from './options.js';
 
 const secret = z.string().min(1, 'must not be empty');
@@ -14,5 +14,5 @@ export const webhookSchema = z.strictObject({
     ])
     .pipe(z.array(secret)),
   service: methods<PushListener>(['notifyPush'], 'the service of a router'),
-  logger: methods<Logger>(['warn', 'error'], 'a logger').optional(),
+  logger: loggerSchema,
 });

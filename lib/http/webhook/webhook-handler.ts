@@ -1,9 +1,11 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { recentlyUsed } from '../../async/recently-used.js';
-import { callHost } from '../../call-host.js';
 import { checkOptions } from '../../check-options.js';
+import { logTo } from '../../config/logger.js';
 import { SnapshotError, toSnapshotError } from '../../errors.js';
+import { failureFields } from '../../events/log-failures.js';
 import { sendProblem, sendProblemOrBreak } from '../problem.js';
+import { identifyRequest } from '../request-id.js';
 import { proofOf } from './authenticity.js';
 import type { WebhookOptions } from './options.js';
 import { pushedUrls } from './payload.js';
@@ -24,7 +26,8 @@ const CHALLENGE = { 'WWW-Authenticate': 'Webhook-Signature' };
  * @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong.
  */
 export function createWebhookHandler(options: WebhookOptions): RequestHandler {
-  const { secret: secrets, service, logger = console } = checkOptions(webhookSchema, options);
+  const { secret: secrets, service, logger } = checkOptions(webhookSchema, options);
+  const log = logTo(logger);
   /** The marks of the latest deliveries. */
   const seen = recentlyUsed<string, true>(MAX_MARKS);
   const room = new BodyRoom();
@@ -68,8 +71,8 @@ export function createWebhookHandler(options: WebhookOptions): RequestHandler {
       const failure = toSnapshotError(error);
       if (failure.code === 'ABORTED') return; // the sender is gone
       if (failure.httpStatus >= 500) {
-        const fields = { code: failure.code, err: failure };
-        callHost('a logger', () => logger.error(fields, 'webhook failed'));
+        const requestId = identifyRequest(req, res);
+        log.error('webhook failed', { ...failureFields(failure), requestId });
       }
       sendProblemOrBreak(res, failure);
     }

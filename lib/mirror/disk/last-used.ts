@@ -1,4 +1,4 @@
-import { open, stat } from 'node:fs/promises';
+import { open, stat, utimes } from 'node:fs/promises';
 import { unlessMissing } from '../../fs/errors.js';
 import { lastUsedPath } from './layout.js';
 
@@ -7,8 +7,11 @@ import { lastUsedPath } from './layout.js';
 
 /** Does nothing when the mirror is gone. */
 export async function writeLastUsed(mirror: string, time: Date): Promise<void> {
-  const file = await unlessMissing(open(lastUsedPath(mirror), 'a'));
-  await file?.utimes(time, time).finally(() => file.close());
+  const path = lastUsedPath(mirror);
+  const file = await unlessMissing(open(path, 'a'));
+  await file?.close();
+  // By path: the handles of Yarn's Plug'n'Play can't, and Node's permission model does not let them.
+  if (file !== undefined) await unlessMissing(utimes(path, time, time));
 }
 
 /** @returns milliseconds since the epoch; `undefined` when it was never written. */

@@ -7,6 +7,7 @@ import { callHost } from '../../call-host.js';
 import { checkOptions } from '../../check-options.js';
 import { unlessMissing, withStoreFailure } from '../../fs/errors.js';
 import { moveFile } from '../../fs/move-file.js';
+import { syncData } from '../../fs/sync-data.js';
 import { inDirectory, prepareDirectory, temporaryName } from '../../fs/temporary.js';
 import { chunksOf, endBody } from '../body.js';
 import type { Evictable } from '../evictable.js';
@@ -295,6 +296,6 @@ async function seal(
   const trailer = encodeTrailer(object);
   await handle.appendFile(trailer);
   await markPriority(path, object.priority);
-  await handle.datasync();
+  await syncData(handle);
   return object.size + trailer.length;
 }

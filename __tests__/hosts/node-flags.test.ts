@@ -1,0 +1,3 @@
+import { testHosts } from './test-hosts.js';
+
+testHosts('node-flags');

@@ -1,0 +1,6 @@
+/**
+ * @needs nginx
+ */
+import { testHosts } from './test-hosts.js';
+
+testHosts('proxies');
