@@ -73,6 +73,7 @@ describe('The statistics of a service', () => {
       queries: IDLE,
       repacks: IDLE,
       builds: IDLE,
+      threads: { mirrors: { busy: 0, idle: 0 }, builds: { busy: 0, idle: 0 } },
     });
 
     const gate = repository.upstream.gate(repository.path);

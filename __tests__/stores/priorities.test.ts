@@ -153,6 +153,7 @@ describe('A file that a store took', () => {
     const store = new FileSystemStore({ directory: path });
     await put(store, 'key', contentOf('a'));
     await rm(path, { recursive: true });
+    await writeFile(path, 'not a directory');
     const file = join(await directory(), 'file');
     await writeFile(file, contentOf('b'));
     for (const [mode, priority] of [
