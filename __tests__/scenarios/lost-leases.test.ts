@@ -98,7 +98,10 @@ describe('A lease that is lost', () => {
       const plain = new PlainStore({ maxBytes: 1e9 });
       const make = async () => {
         const local = new FileSystemStore({ directory: await directory() });
-        return which === 'plain' ? plain : new TieredStore({ local, shared: plain });
+        if (which === 'plain') return plain;
+        const store = new TieredStore({ local, shared: plain });
+        defer(() => store.close());
+        return store;
       };
       const slow = repository.start({ locks, store: await make() });
       plain.hold.isOn = true;

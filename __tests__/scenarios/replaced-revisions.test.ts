@@ -24,8 +24,12 @@ const STORES: Record<string, (resources: Cleanup) => Promise<SnapshotStore | und
   'a FileSystemStore without a budget': inFiles,
   'a MemoryStore': async () => new MemoryStore({ maxBytes: 1e8 }),
   'an S3Store': inBucket,
-  'a TieredStore': async (resources) =>
-    new TieredStore({ local: await inFiles(resources), shared: await inBucket(resources) }),
+  'a TieredStore': async (resources) => {
+    const [local, shared] = [await inFiles(resources), await inBucket(resources)];
+    const store = new TieredStore({ local, shared });
+    resources.defer(() => store.close());
+    return store;
+  },
 };
 
 async function inFiles(resources: Cleanup): Promise<FileSystemStore> {

@@ -65,7 +65,9 @@ test('When S3 stops, copies on disk are served, and other snapshots are built', 
   });
   const failures: StoreFailure[] = [];
   const onDegraded = (failure: StoreFailure) => failures.push(failure);
-  const service = repository.start({ store: new TieredStore({ local, shared, onDegraded }) });
+  const store = new TieredStore({ local, shared, onDegraded });
+  defer(() => store.close());
+  const service = repository.start({ store });
   const whole = await read(service, repository.snapshot);
   await service.refresh(repository.id);
   await server.stop();
@@ -82,6 +84,7 @@ test('An object that S3 fails to return is built again, and replaced for all rep
     const local = new FileSystemStore({ directory: await directory() });
     const shared = new S3Store({ bucket: 'bucket', config: s3.config });
     const store = new TieredStore({ local, shared });
+    defer(() => store.close());
     return repository.start({ store, dataDir: await directory() });
   };
   const first = await start();
