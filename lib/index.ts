@@ -1,9 +1,9 @@
 export type { Authorize, AuthorizeContext, Denial } from './config/authorize.js';
+export type { RequestedArtifact } from './config/requested-artifact.js';
 export type { RouterOptions, SnapshotOptions } from './config/router-options.js';
 export { createSnapshotRouter, type MountOptions, type SnapshotRouter } from './create-router.js';
 export type {
   RequestEndedEvent,
-  RequestedArtifact,
   RequestOutcome,
   RouterEvents,
 } from './events/router-events.js';

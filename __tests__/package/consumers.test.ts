@@ -28,7 +28,7 @@ interface Consumer {
 const CONSUMERS: Record<string, Consumer> = {
   'express-git-snapshot': {
     uses: ['@types/express'],
-    files: 40,
+    files: 45,
     code: `
       import express from 'express';
       import {
@@ -59,7 +59,7 @@ const CONSUMERS: Record<string, Consumer> = {
   },
   'express-git-snapshot/service': {
     uses: [],
-    files: 26,
+    files: 30,
     code: `
       import {
         createSnapshotService,
@@ -90,7 +90,7 @@ const CONSUMERS: Record<string, Consumer> = {
   },
   'express-git-snapshot/store': {
     uses: [],
-    files: 12,
+    files: 14,
     code: `
       import { Readable } from 'node:stream';
       import {
@@ -110,7 +110,7 @@ const CONSUMERS: Record<string, Consumer> = {
   },
   'express-git-snapshot/locks': {
     uses: [],
-    files: 8,
+    files: 10,
     code: `
       import { type LockRegistry, MemoryLocks, withFallback } from 'express-git-snapshot/locks';
 

@@ -1,16 +1,9 @@
 import type { Request } from 'express';
 import type { RepositoryId } from '../repository.js';
+import type { RequestedArtifact } from './requested-artifact.js';
 
-/** The artifact that a client requests. */
-export interface AuthorizeContext {
-  /** `git`: a request of git itself, which the router redirects (the option `redirectGit`). */
-  readonly artifact: 'snapshot' | 'bundle' | 'ensure-refs' | 'git';
-  /** Of a snapshot: a branch, tag or commit. `undefined`: HEAD. */
-  readonly ref?: string | undefined;
-  /** Of a snapshot: the number of commits of history. `undefined`: all. */
-  readonly depth?: number | undefined;
-  /** Of a bundle: the commit that the client has. */
-  readonly base?: string | undefined;
+/** The artifact that a client requests, for `authorize`. */
+export interface AuthorizeContext extends RequestedArtifact {
   /** Aborts when the client leaves. */
   readonly signal: AbortSignal;
 }

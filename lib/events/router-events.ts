@@ -1,5 +1,5 @@
 import type { ArtifactOutcome } from '../artifact/artifact.js';
-import type { AuthorizeContext } from '../config/authorize.js';
+import type { RequestedArtifact } from '../config/requested-artifact.js';
 import type { SnapshotError } from '../errors.js';
 import type { RepositoryId } from '../repository.js';
 
@@ -8,9 +8,6 @@ export interface RouterEvents {
   /** A request for an artifact of a repository has its answer, or its client has left. */
   requestEnded: RequestEndedEvent;
 }
-
-/** The artifact that a client requested, as `authorize` gets it. */
-export type RequestedArtifact = Omit<AuthorizeContext, 'signal'>;
 
 /**
  * What became of a request. `hit`, `stale`, `miss`, `joined`: the client has got the artifact. `redirected`:

@@ -1,11 +1,8 @@
 import type { ArtifactOutcome } from '../artifact/artifact.js';
 import { elapsedSince, now, type Time } from '../async/clock.js';
+import type { RequestedArtifact } from '../config/requested-artifact.js';
 import type { SnapshotError } from '../errors.js';
-import type {
-  RequestEndedEvent,
-  RequestedArtifact,
-  RequestOutcome,
-} from '../events/router-events.js';
+import type { RequestEndedEvent, RequestOutcome } from '../events/router-events.js';
 import type { RepositoryId } from '../repository.js';
 
 /** What is known of a request so far: for `requestEnded`. */

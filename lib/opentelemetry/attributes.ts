@@ -1,7 +1,7 @@
 import type { Attributes } from '@opentelemetry/api';
 import { type ArtifactId, isVariant } from '../artifact/id.js';
+import type { RequestedArtifact } from '../config/requested-artifact.js';
 import { SnapshotError } from '../errors.js';
-import type { RequestedArtifact } from '../events/router-events.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { InstrumentConfig } from './schema.js';
 
