@@ -135,7 +135,7 @@ const CONSUMERS: Record<string, Consumer> = {
   },
   'express-git-snapshot/opentelemetry': {
     uses: ['@opentelemetry/api'],
-    files: 40,
+    files: 45,
     code: `
       import { metrics, trace } from '@opentelemetry/api';
       import {

@@ -1,5 +1,5 @@
 import { constants, type FileHandle, mkdir, open, readdir, unlink } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import pLimit from 'p-limit';
 import { startup } from '../../async/retry.js';
 import type { SignalOptions } from '../../async/signal-options.js';
@@ -261,8 +261,8 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
     const object = { ...described, priority, ...newVersion() };
     const bytes = await seal(handle, path, object);
     await this.#publishing(async () => {
-      // Another program may have removed it.
-      await mkdir(this.#directory, { recursive: true });
+      // Another program may have removed the directory, together with a file that was in it.
+      if (dirname(path) !== this.#directory) await mkdir(this.#directory, { recursive: true });
       const name = objectFileName(object.key);
       const target = join(this.#directory, name);
       if (typeof ifRevision === 'string') await this.#replaced.keep(name);
