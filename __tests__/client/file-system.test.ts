@@ -250,7 +250,7 @@ onPosix('The umask is honoured: a snapshot is as private as a clone', async () =
 
 describe('A rename', () => {
   const held = Object.assign(new Error('held'), { code: 'EPERM' });
-  /** Fails so many times. */
+  /** A rename that fails the first `times` times. */
   const failing = (times: number) => {
     let calls = 0;
     return {

@@ -42,7 +42,7 @@ async function restore(url: string, options: object = {}) {
 
 const RESTORED = { verified: true, names: ['file'] };
 
-/** Restores by the environment of a new process, which trusts the CA, and prints what was left. */
+/** Restores, and prints whether the snapshot was verified. Its environment names the proxy and the CA. */
 const PROGRAM = `
   import { restoreSnapshot } from ${JSON.stringify(new URL('../../lib/client/index.js', import.meta.url).href)};
   const [url, directory] = process.argv.slice(1);

@@ -44,7 +44,7 @@ function latin1(text: string): string {
 }
 
 export interface ExtractMembersOptions {
-  /** In place of those that the directory's file system has. */
+  /** Replace abilities of the directory's file system. */
   readonly abilities?: Partial<FileSystemAbilities>;
   readonly platform?: NodeJS.Platform;
   readonly onUnsupported?: OnUnsupported;

@@ -10,7 +10,7 @@ const repository = { host: 'git.example', path: 'org/repo' };
 const err = new SnapshotError('STORE_FAILED', 'the disk is gone', { repository });
 const FIELDS = { ...failureFields(err), requestId: 'r-1' };
 
-/** What a logger writes: each line. */
+/** A stream for loggers, and the lines that they have written to it. */
 function sink() {
   const lines: string[] = [];
   const stream = new Writable({

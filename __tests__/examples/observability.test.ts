@@ -8,7 +8,7 @@ import { startExample } from './example-server.js';
 
 const { directory, defer } = cleanup(afterEach);
 
-/** What Prometheus reads: the values of each name, with their labels. */
+/** The answer that Prometheus gets: values by name and labels. */
 class Scrape {
   readonly #lines: readonly string[];
 

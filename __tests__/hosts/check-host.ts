@@ -45,7 +45,7 @@ async function getByHttp2(port: number, path: string): Promise<Answer> {
   }
 }
 
-/** What every host must do while it runs. The mount is `/git`, the repository `git.example/small`. */
+/** Checks a running host. The mount is `/git`, the repository is `git.example/small`. */
 export async function checkHost(
   port: number,
   {

@@ -48,7 +48,7 @@ const PERMISSION = process.allowedNodeEnvironmentFlags.has('--permission')
   : '--experimental-permission';
 const LIMITED = [PERMISSION, '--allow-fs-read=PROJECT/*', '--allow-fs-read=DATA/*'];
 
-/** What a bundle says that holds the package itself. */
+/** The failure of a bundle that contains the package. */
 const BUNDLED = { fails: /tell the bundler to leave the package out/ };
 
 const REQUIRE =

@@ -10,7 +10,7 @@ import { cleanup, temporaryDirectory } from '../support/temporary-directory.js';
 import type { Scene } from './machine-program.js';
 
 const { directory, defer } = cleanup(afterEach);
-/** Milliseconds; no process of a test stands still for so long by itself. */
+/** Milliseconds: longer than any process of a test stands still by chance. */
 const LONG = 10 * 60_000;
 const PROGRAM = fileURLToPath(new URL('./machine-program.js', import.meta.url));
 

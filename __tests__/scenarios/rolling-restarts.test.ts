@@ -30,7 +30,7 @@ const RESTARTS = rounds(1, PROCESSES);
 const SECONDS = rounds(0, Number(process.env.TEST_SECONDS ?? 60));
 const PROGRAM = fileURLToPath(new URL('./restarted-app.js', import.meta.url));
 
-/** What clients saw. */
+/** The requests of all clients, and the failures that they saw. */
 interface Tally {
   requests: number;
   readonly failures: string[];

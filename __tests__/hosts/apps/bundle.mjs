@@ -1,4 +1,4 @@
-// One module without top-level await, which a bundler can make a CommonJS file of.
+// It has no top-level await, so a bundler can make a CommonJS file from it.
 import express from 'express';
 import { createSnapshotRouter } from 'express-git-snapshot';
 

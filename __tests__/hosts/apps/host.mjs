@@ -1,5 +1,6 @@
 /*
- * What all hosts of this folder share. A host prints `listening PORT` when it serves, and ends by itself after SIGTERM, or SIGINT, which PM2 sends.
+ * The common part of the hosts in this folder. A host prints `listening PORT` when it serves. It ends after SIGTERM,
+ * and after SIGINT, which PM2 sends.
  */
 const { DATA_DIR, UPSTREAM } = process.env;
 

@@ -9,7 +9,7 @@ import {
   mustOpen,
   put,
 } from '../../../lib/testing/store-content.js';
-import { freshRepository, read } from '../../support/fresh-repository.js';
+import { expectServedByTheOther } from '../../stores/bucket/two-machines.js';
 import { cleanup } from '../../support/temporary-directory.js';
 
 const MIB = 1024 * 1024;
@@ -28,7 +28,7 @@ export interface BucketScene {
   makeBucket(): Promise<string>;
   /** The names of all objects. */
   names(bucket: string): Promise<string[]>;
-  /** Puts an object of somebody else. */
+  /** Puts an object that no store wrote. */
   putOther(bucket: string, name: string): Promise<unknown>;
 }
 
@@ -190,19 +190,7 @@ export function bucketCases(name: string, scene: BucketScene): void {
     });
 
     test('serves a snapshot to one machine that another one has built', async () => {
-      const repository = await freshRepository({ directory, defer });
-      const start = async () => repository.start({ dataDir: await directory(), store: make() });
-      const [first, second] = [await start(), await start()];
-      const { bytes, etag, commit } = await read(first, repository.snapshot);
-      await first.close({ drain: true });
-      await repository.upstream.close();
-      const served = await read(second, repository.snapshot);
-      expect({ ...served, bytes: served.bytes.equals(bytes) }).toEqual({
-        source: 'store',
-        bytes: true,
-        etag,
-        commit,
-      });
+      await expectServedByTheOther(make, { directory, defer });
     });
   });
 }

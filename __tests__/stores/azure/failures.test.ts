@@ -1,11 +1,11 @@
 import { BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-blob';
-import { SnapshotError } from '../../../lib/errors.js';
 import { AzureStore } from '../../../lib/stores/azure/index.js';
 import { SignedUrls } from '../../../lib/stores/azure/signed-urls.js';
-import { contentOf, listedKeys, put } from '../../../lib/testing/store-content.js';
+import { contentOf, put } from '../../../lib/testing/store-content.js';
 import { setDate } from '../../support/fake-date.js';
 import { heldParts, startServer } from '../../support/stubborn-server.js';
 import { cleanup } from '../../support/temporary-directory.js';
+import { expectBoundedReading, expectNamedFailures } from '../bucket/failing-server.js';
 
 const MIB = 1024 * 1024;
 const DAY = 86_400_000;
@@ -28,7 +28,7 @@ test.each([
   [429, 'TooManyRequests', 'STORE_FAILED'],
   [403, 'AuthorizationFailure', 'STORE_FAILED'],
   [507, 'Full', 'STORAGE_FULL'],
-])(
+] as const)(
   'After %d %s, all failures say what was asked for, and when to ask again',
   async (status, code, expected) => {
     const url = await startServer(defer, (req, res) => {
@@ -38,22 +38,7 @@ test.each([
       res.end(req.method === 'HEAD' ? '' : `<Error><Code>${code}</Code></Error>`);
     });
     const store = make(`${url}/account`);
-    for (const [operation, failing] of [
-      ['stat', () => store.stat('a/b')],
-      ['open', () => store.open('a/b')],
-      ['put', () => put(store, 'a/b', contentOf('a'))],
-      ['delete', () => store.delete('a/b')],
-      ['list', () => listedKeys(store, 'a/b')],
-    ] as const) {
-      const error = await failing().then(
-        () => undefined,
-        (thrown: unknown) => thrown,
-      );
-      expect(error).toMatchObject({ code: expected, retryAfter: 7 });
-      const start = `${operation} of "a/b" in the Azure container snaps: the server answered ${status}`;
-      expect(String(error)).toContain(start);
-      expect(SnapshotError.is(error) && error.isTransient).toBe(expected === 'STORE_FAILED');
-    }
+    await expectNamedFailures(store, 'the Azure container snaps', status, expected);
   },
 );
 
@@ -73,22 +58,8 @@ test('A container that is missing is no miss', async () => {
 test('A write whose parts are not accepted yet reads only some parts of its body', async () => {
   const { answer, held } = heldParts(2, (req) => req.url?.includes('comp=block&') === true);
   const url = await startServer(defer, answer);
-  const controller = new AbortController();
-  const read = { bytes: 0 };
-  const writing = make(`${url}/account`).put('key', endless(read), { signal: controller.signal });
-  writing.catch(() => {});
-  await held;
-  expect(read.bytes).toBeLessThanOrEqual(4 * MIB);
-  controller.abort(new Error('enough'));
-  await expect(writing).rejects.toThrow('enough');
+  await expectBoundedReading(make(`${url}/account`), held);
 });
-
-async function* endless(read: { bytes: number }): AsyncGenerator<Uint8Array> {
-  for (;;) {
-    read.bytes += MIB / 4;
-    yield Buffer.alloc(MIB / 4);
-  }
-}
 
 test('One user delegation key signs all URLs of some days', async () => {
   const credential = { getToken: async () => ({ token: 'token', expiresOnTimestamp: 0 }) };

@@ -1,10 +1,10 @@
 import { Storage } from '@google-cloud/storage';
-import { SnapshotError } from '../../../lib/errors.js';
 import { GcsStore } from '../../../lib/stores/gcs/index.js';
-import { contentOf, listedKeys, mustOpen, put, rest } from '../../../lib/testing/store-content.js';
+import { contentOf, mustOpen, put, rest } from '../../../lib/testing/store-content.js';
 import { optionsOf } from '../../support/bucket-servers.js';
 import { heldParts, startServer } from '../../support/stubborn-server.js';
 import { cleanup } from '../../support/temporary-directory.js';
+import { expectBoundedReading, expectNamedFailures } from '../bucket/failing-server.js';
 
 const MIB = 1024 * 1024;
 
@@ -22,7 +22,7 @@ test.each([
   [429, 'STORE_FAILED'],
   [403, 'STORE_FAILED'],
   [507, 'STORAGE_FULL'],
-])(
+] as const)(
   'After %d, all failures say what was asked for, and when to ask again',
   async (status, expected) => {
     const url = await startServer(defer, (req, res) => {
@@ -32,22 +32,7 @@ test.each([
       res.writeHead(status, fields).end(JSON.stringify({ error }));
     });
     const store = make(url);
-    for (const [operation, failing] of [
-      ['stat', () => store.stat('a/b')],
-      ['open', () => store.open('a/b')],
-      ['put', () => put(store, 'a/b', contentOf('a'))],
-      ['delete', () => store.delete('a/b')],
-      ['list', () => listedKeys(store, 'a/b')],
-    ] as const) {
-      const error = await failing().then(
-        () => undefined,
-        (thrown: unknown) => thrown,
-      );
-      expect({ operation, error }).toMatchObject({ error: { code: expected, retryAfter: 7 } });
-      const start = `${operation} of "a/b" in the GCS bucket snaps: the server answered ${status}`;
-      expect(String(error)).toContain(start);
-      expect(SnapshotError.is(error) && error.isTransient).toBe(expected === 'STORE_FAILED');
-    }
+    await expectNamedFailures(store, 'the GCS bucket snaps', status, expected);
   },
 );
 
@@ -82,19 +67,5 @@ test('A write whose parts are not accepted yet reads only some parts of its body
     if (req.method === 'POST') res.writeHead(200, { Location: `${url}/session` }).end();
     else answer(req, res);
   });
-  const controller = new AbortController();
-  const read = { bytes: 0 };
-  const writing = make(url).put('key', endless(read), { signal: controller.signal });
-  writing.catch(() => {});
-  await held;
-  expect(read.bytes).toBeLessThanOrEqual(4 * MIB);
-  controller.abort(new Error('enough'));
-  await expect(writing).rejects.toThrow('enough');
+  await expectBoundedReading(make(url), held);
 });
-
-async function* endless(read: { bytes: number }): AsyncGenerator<Uint8Array> {
-  for (;;) {
-    read.bytes += MIB / 4;
-    yield Buffer.alloc(MIB / 4);
-  }
-}

@@ -8,9 +8,10 @@ import {
   listedKeys,
   put,
 } from '../../../lib/testing/store-content.js';
-import { freshRepository, read } from '../../support/fresh-repository.js';
+import { freshRepository } from '../../support/fresh-repository.js';
 import { type S3Server, startS3Server } from '../../support/s3-server.js';
 import { cleanup } from '../../support/temporary-directory.js';
+import { expectServedByTheOther } from '../bucket/two-machines.js';
 
 const MIB = 1024 * 1024;
 
@@ -195,23 +196,8 @@ export function serverCases(
 
   test('One machine serves a snapshot that another one has built, even if the upstream is gone', async () => {
     const bucket = await server.makeBucket();
-    const repository = await freshRepository(resources);
-    const start = async () =>
-      repository.start({
-        dataDir: await resources.directory(),
-        store: new S3Store({ bucket, config: server.config }),
-      });
-    const [first, second] = [await start(), await start()];
-    const { bytes, etag, commit } = await read(first, repository.snapshot);
-    await first.close({ drain: true });
-    await repository.upstream.close();
-    const served = await read(second, repository.snapshot);
-    expect({ ...served, bytes: served.bytes.equals(bytes) }).toEqual({
-      source: 'store',
-      bytes: true,
-      etag,
-      commit,
-    });
+    const make = () => new S3Store({ bucket, config: server.config });
+    await expectServedByTheOther(make, resources);
   });
 
   test('An app can redirect its clients to the bucket', async () => {
