@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { hasCode, SnapshotError } from '../errors.js';
 import { unlessMissing } from '../fs/errors.js';
+import type { SharedLock } from './local-queue.js';
 import { isAlive, LockSocket, untilGone } from './lock-socket.js';
 
 /*
@@ -34,9 +35,29 @@ const MAX_PATH = 103;
 const NAMES = 22 + 8 + 4;
 const PIPES = process.platform === 'win32';
 
-export interface TakenLock {
-  readonly socket: LockSocket;
-  readonly path: string;
+/** A lock that this process has taken. */
+export class TakenLock implements SharedLock {
+  readonly #socket: LockSocket;
+  readonly #path: string;
+
+  constructor(socket: LockSocket, path: string) {
+    this.#socket = socket;
+    this.#path = path;
+  }
+
+  get signal(): AbortSignal {
+    return this.#socket.signal;
+  }
+
+  async release(): Promise<void> {
+    this.#socket.close();
+    await remove(this.#path);
+  }
+
+  async lose(reason: SnapshotError): Promise<void> {
+    this.#socket.lose(reason);
+    await this.release();
+  }
 }
 
 /** The sockets of the locks that processes share by a directory. */
@@ -65,7 +86,7 @@ export class LockDirectory {
     const place = this.#placeOf(key);
     if (!PIPES) return await this.#publish(place);
     try {
-      return { socket: await LockSocket.listen(place, this.#leaseTime), path: place };
+      return new TakenLock(await LockSocket.listen(place, this.#leaseTime), place);
     } catch (error) {
       if (hasCode(error, 'EADDRINUSE')) return undefined;
       throw error;
@@ -94,7 +115,7 @@ export class LockDirectory {
       socket = await LockSocket.listen(join(own, name), this.#leaseTime);
       await chmod(join(own, name), 0o600);
       await rename(own, place);
-      return { socket, path: join(place, name) };
+      return new TakenLock(socket, join(place, name));
     } catch (error) {
       socket?.close();
       await rm(own, { recursive: true, force: true });
@@ -110,12 +131,6 @@ export class LockDirectory {
       if (path !== undefined && !(await isAlive(path))) await remove(path);
     }
   }
-}
-
-/** Frees a lock that this process has taken. */
-export async function free({ socket, path }: TakenLock): Promise<void> {
-  socket.close();
-  await remove(path);
 }
 
 async function socketIn(directory: string): Promise<string | undefined> {

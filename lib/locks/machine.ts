@@ -1,10 +1,9 @@
-import { setMaxListeners } from 'node:events';
 import { z } from 'zod';
 import type { SignalOptions } from '../async/signal-options.js';
 import { checkOptions, milliseconds } from '../check-options.js';
 import { hasCode, SnapshotError } from '../errors.js';
-import { free, LockDirectory, type TakenLock } from './lock-directory.js';
-import { MemoryLocks } from './memory.js';
+import { LocalQueue, type SharedLock } from './local-queue.js';
+import { LockDirectory } from './lock-directory.js';
 import type { DisposableLock, LockRegistry } from './registry.js';
 
 /** The options of `MachineLocks`. */
@@ -41,57 +40,35 @@ const schema = z.strictObject({
  */
 export class MachineLocks implements LockRegistry, AsyncDisposable {
   readonly #config: z.output<typeof schema>;
-  readonly #turns = new MemoryLocks();
-  readonly #held = new Set<TakenLock>();
-  readonly #closing = new AbortController();
+  readonly #queue = new LocalQueue();
   #directory: Promise<LockDirectory> | undefined;
 
   constructor(options: MachineLocksOptions) {
-    // Every waiter listens to this signal. Node would report that as a leak.
-    setMaxListeners(0, this.#closing.signal);
     this.#config = checkOptions(schema, options, 'MachineLocks');
   }
 
   /** @throws SnapshotError `LOCK_UNAVAILABLE`, `CLOSED`; the signal's reason. */
-  async acquire(key: string, { signal }: SignalOptions = {}): Promise<DisposableLock> {
-    const closing = this.#closing.signal;
-    const ends = signal === undefined ? closing : AbortSignal.any([signal, closing]);
-    const turn = await this.#turns.acquire(key, { signal: ends });
-    try {
-      const taken = await this.#take(key, ends);
-      this.#held.add(taken);
-      const release = async () => {
-        this.#held.delete(taken);
-        await free(taken);
-        await turn.release();
-      };
-      return { signal: taken.socket.signal, release, [Symbol.asyncDispose]: release };
-    } catch (error) {
-      await turn.release();
-      throw error;
-    }
+  async acquire(key: string, options: SignalOptions = {}): Promise<DisposableLock> {
+    return await this.#queue.acquire(key, options, (signal) => this.#take(key, signal));
   }
 
   /** Rejects all waiters, and ends all locks. Idempotent. */
   async close(): Promise<void> {
-    const reason = new SnapshotError('CLOSED', 'the lock registry was closed');
-    this.#closing.abort(reason);
-    for (const { socket } of this.#held) socket.lose(reason);
-    await Promise.all([...this.#held].map(free));
+    await this.#queue.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  async #take(key: string, signal: AbortSignal): Promise<TakenLock> {
+  async #take(key: string, signal: AbortSignal): Promise<SharedLock> {
     try {
       const directory = await this.#opened();
       for (;;) {
         signal.throwIfAborted();
         const taken = await directory.take(key);
         if (taken !== undefined && !signal.aborted) return taken;
-        if (taken !== undefined) await free(taken);
+        if (taken !== undefined) await taken.release();
         else await directory.untilFree(key, signal);
       }
     } catch (cause) {

@@ -4,6 +4,7 @@ import { unlessAborted } from '../async/abort.js';
 import { elapsedSince, now, type Time } from '../async/clock.js';
 import { atDeadline, unlessLate } from '../async/deadline.js';
 import { SnapshotError } from '../errors.js';
+import type { SharedLock } from './local-queue.js';
 import { redisFailure } from './redis-failure.js';
 import type { RedisLocksConfig } from './redis-schema.js';
 
@@ -18,7 +19,7 @@ import type { RedisLocksConfig } from './redis-schema.js';
  * Time is measured by a monotonic clock, from just before a command is sent. So the lease ends here
  * before it ends in Redis, if both clocks run equally fast.
  */
-export class RedisLease {
+export class RedisLease implements SharedLock {
   readonly #key: string;
   readonly #config: RedisLocksConfig;
   readonly #identifier = randomUUID();

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type EventEmitter, setMaxListeners } from 'node:events';
+import type { EventEmitter } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { unlessAborted } from '../async/abort.js';
@@ -8,7 +8,7 @@ import { unlessLate } from '../async/deadline.js';
 import type { SignalOptions } from '../async/signal-options.js';
 import { checkOptions } from '../check-options.js';
 import { SnapshotError } from '../errors.js';
-import { MemoryLocks } from './memory.js';
+import { LocalQueue } from './local-queue.js';
 import { redisFailure } from './redis-failure.js';
 import { RedisLease } from './redis-lease.js';
 import type { RedisLocksOptions } from './redis-options.js';
@@ -38,9 +38,7 @@ export class RedisLocks implements LockRegistry, AsyncDisposable {
   readonly #config: RedisLocksConfig;
   /** Set if this registry made the client. */
   #ownClient: Redis | undefined;
-  readonly #turns = new MemoryLocks();
-  readonly #held = new Set<RedisLease>();
-  readonly #closing = new AbortController();
+  readonly #queue = new LocalQueue();
   /** The last failure of the server, and when it was. */
   #failure: { readonly error: unknown; readonly at: Time } | undefined;
   /** The failure of our own client since its last connection. */
@@ -48,33 +46,18 @@ export class RedisLocks implements LockRegistry, AsyncDisposable {
   #closed: Promise<void> | undefined;
 
   constructor(options: RedisLocksOptions) {
-    // Every waiter listens to this signal. Node would report that as a leak.
-    setMaxListeners(0, this.#closing.signal);
     const config = checkOptions(redisLocksSchema, options, 'RedisLocks');
     const { client, url = '' } = config;
     this.#config = { ...config, client: client ?? this.#connectLater(url) };
   }
 
   /** @throws SnapshotError `LOCK_UNAVAILABLE`, `INVALID_OPTIONS`, `CLOSED`; the signal's reason. */
-  async acquire(key: string, { signal }: SignalOptions = {}): Promise<DisposableLock> {
+  async acquire(key: string, options: SignalOptions = {}): Promise<DisposableLock> {
     const askedAt = now();
-    const closing = this.#closing.signal;
-    const ends = signal === undefined ? closing : AbortSignal.any([signal, closing]);
-    const turn = await this.#turns.acquire(key, { signal: ends });
-    try {
+    return await this.#queue.acquire(key, options, async (signal) => {
       this.#throwIfJustFailed(askedAt);
-      const lease = await this.#lease(key, ends);
-      this.#held.add(lease);
-      const release = async () => {
-        this.#held.delete(lease);
-        await lease.release();
-        await turn.release();
-      };
-      return { signal: lease.signal, release, [Symbol.asyncDispose]: release };
-    } catch (error) {
-      await turn.release();
-      throw error;
-    }
+      return await this.#lease(key, signal);
+    });
   }
 
   /**
@@ -91,7 +74,7 @@ export class RedisLocks implements LockRegistry, AsyncDisposable {
       this.#connectionFailure ??= error;
     });
     try {
-      await lease.rehearse(this.#closing.signal);
+      await lease.rehearse(this.#queue.closing);
     } catch (cause) {
       const error = this.#withConnectionFailure(cause);
       if (!SnapshotError.is(error, 'LOCK_UNAVAILABLE')) throw error;
@@ -153,9 +136,7 @@ export class RedisLocks implements LockRegistry, AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    const reason = new SnapshotError('CLOSED', 'the lock registry was closed');
-    this.#closing.abort(reason);
-    await Promise.all([...this.#held].map((lease) => lease.lose(reason)));
+    await this.#queue.close();
     const client = this.#ownClient;
     if (client?.status !== 'ready') return client?.disconnect();
     const ended = new Promise<void>((resolve) => client.once('end', resolve));
