@@ -1,4 +1,4 @@
-import { MemoryLocks, MemoryStore } from '../../lib/index.js';
+import { MemoryLocks, MemoryStore, SnapshotError } from '../../lib/index.js';
 import { instrumentLocks, instrumentStore } from '../../lib/opentelemetry/index.js';
 import { lockContract, storeContract } from '../../lib/testing/index.js';
 
@@ -18,4 +18,14 @@ describe('An instrumented lock registry', () => {
     timeout: 10 * 60_000,
     factory: () => ({ locks: instrumentLocks(new MemoryLocks()) }),
   });
+});
+
+test('Instrumented locks say at the start that their registry is misconfigured', async () => {
+  const refusal = new SnapshotError('INVALID_OPTIONS', 'the server refuses the password');
+  const ready = async () => {
+    throw refusal;
+  };
+  const locks = instrumentLocks(Object.assign(new MemoryLocks(), { ready }));
+  await expect(locks.ready?.()).rejects.toBe(refusal);
+  expect(instrumentLocks(new MemoryLocks()).ready).toBeUndefined();
 });

@@ -9,7 +9,7 @@ import { parseInstrumentOptions } from './schema.js';
 
 /**
  * Locks that measure each call of other locks, and the locks that are lost. Makes a span of each
- * wait for a lock.
+ * wait for a lock. They have `ready` if the other locks have it.
  *
  * @throws SnapshotError `INVALID_OPTIONS`
  */
@@ -55,6 +55,7 @@ export function instrumentLocks(
         },
       };
     },
+    ...(locks.ready && { ready: async () => locks.ready?.() }),
     async close() {
       await locks.close?.();
     },
