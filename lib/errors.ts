@@ -189,10 +189,15 @@ function tryToRead<T>(read: () => T): T | undefined {
 }
 
 function codeFor(error: unknown): SnapshotErrorCode {
-  if (hasCode(error, 'ENOSPC', 'EDQUOT')) return 'STORAGE_FULL';
+  if (isDiskFull(error)) return 'STORAGE_FULL';
   // The reason of `AbortController.abort()` is a `DOMException`, and so no native error.
   const name = typeof error === 'object' && error !== null && 'name' in error && error.name;
   return name === 'AbortError' || hasCode(error, 'ABORT_ERR') ? 'ABORTED' : 'INTERNAL';
+}
+
+/** Whether the system says that no space is left, or that the user's quota is used up. */
+export function isDiskFull(error: unknown): boolean {
+  return hasCode(error, 'ENOSPC', 'EDQUOT');
 }
 
 /**

@@ -1,4 +1,4 @@
-import { hasCode, SnapshotError, toSnapshotError } from '../errors.js';
+import { hasCode, isDiskFull, SnapshotError, toSnapshotError } from '../errors.js';
 
 /** What a file system answers for a file that is gone. NFS: another machine removed it. */
 const GONE = ['ENOENT', 'ESTALE'] as const;
@@ -30,7 +30,7 @@ export async function withStoreFailure<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (!hasCode(error) || !('syscall' in error)) throw error;
-    const code = hasCode(error, 'ENOSPC', 'EDQUOT') ? 'STORAGE_FULL' : 'STORE_FAILED';
+    const code = isDiskFull(error) ? 'STORAGE_FULL' : 'STORE_FAILED';
     throw new SnapshotError(code, error.message, { cause: error });
   }
 }

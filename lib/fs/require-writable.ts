@@ -1,6 +1,6 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hasCode, SnapshotError } from '../errors.js';
+import { hasCode, isDiskFull, SnapshotError } from '../errors.js';
 import { temporaryName } from './temporary.js';
 
 /**
@@ -16,7 +16,7 @@ export async function requireWritable(dataDir: string): Promise<void> {
     await rm(probe);
   } catch (cause) {
     if (!hasCode(cause)) throw cause;
-    if (['ENOSPC', 'EDQUOT'].includes(cause.code)) return;
+    if (isDiskFull(cause)) return;
     const message = `this process can't write to dataDir, ${dataDir}: ${cause.message}`;
     throw new SnapshotError('INTERNAL', message, { cause });
   }

@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import { SingleFlight } from '../async/single-flight.js';
-import { hasCode, SnapshotError, systemCode } from '../errors.js';
+import { isDiskFull, SnapshotError, systemCode } from '../errors.js';
+import { freeBytes } from '../fs/free-space.js';
 import type { Evictable } from '../stores/evictable.js';
 
 /** The part of the disk that an eviction leaves free, at least. */
@@ -38,14 +39,13 @@ export class DiskRoom {
    * @returns whether the work is worth another attempt.
    */
   async makeAfter(error: unknown): Promise<boolean> {
-    if (!SnapshotError.is(error, 'STORAGE_FULL') && !isFull(error)) return false;
+    if (!SnapshotError.is(error, 'STORAGE_FULL') && !isDiskFull(error)) return false;
     return await this.#runs.join('', () => this.#make(systemCode(error), 0));
   }
 
   /** Makes room if fewer than `bytes` bytes are free. */
   async require(bytes: number): Promise<void> {
-    const { bavail, bsize, blocks } = await statfs(this.#directory);
-    if (blocks === 0 || bavail * bsize >= bytes) return;
+    if ((await freeBytes(this.#directory)) >= bytes) return;
     await this.#runs.join('', () => this.#make(undefined, bytes));
   }
 
@@ -68,8 +68,4 @@ export class DiskRoom {
     }
     return evicted > 0;
   }
-}
-
-function isFull(error: unknown): boolean {
-  return hasCode(error, 'ENOSPC', 'EDQUOT');
 }
