@@ -17,14 +17,17 @@ export function failureFields(error: SnapshotError, repository = error.repositor
   return { code: error.code, repository: repository && repositoryKey(repository), err: error };
 }
 
+/** The upstream or the load causes a 503. All other failures need the operator. */
+export function levelOf(error: SnapshotError): keyof Log {
+  return error.httpStatus === 503 ? 'warn' : 'error';
+}
+
 /** Logs failures that the operator should know, also those that no request shows. */
 export function logFailures(events: SnapshotEventSource, log: Log): void {
   events.on('jobEnded', ({ id, kind, repository, error }) => {
     if (error === undefined || error.code === 'ABORTED' || error.code === 'CLOSED') return;
     const fields = { ...failureFields(error, repository), jobId: id };
-    // As of requests, the upstream or the load causes what is answered with 503.
-    if (kind === 'store' || error.httpStatus !== 503) log.error(FAILED_JOB[kind], fields);
-    else log.warn(FAILED_JOB[kind], fields);
+    log[kind === 'store' ? 'error' : levelOf(error)](FAILED_JOB[kind], fields);
   });
   events.on('evictionFailed', ({ repository, error }) => {
     log.error('artifacts not evicted', failureFields(error, repository));

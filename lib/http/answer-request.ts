@@ -5,13 +5,13 @@ import type { RouterConfig } from '../config/options.js';
 import type { RequestedArtifact } from '../config/requested-artifact.js';
 import { isUpstreamFailure, SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEmitter } from '../events/emitter.js';
-import { failureFields } from '../events/log-failures.js';
+import { failureFields, levelOf } from '../events/log-failures.js';
 import type { RouterEvents } from '../events/router-events.js';
 import { decodeRepository, type RepositoryId } from '../repository.js';
 import type { SnapshotService } from '../service/snapshot-service.js';
 import { findDenial } from './authorization.js';
 import { Connections, type Turn } from './connections.js';
-import { sendProblem, sendProblemOrBreak } from './problem.js';
+import { isHeadSent, sendProblem, sendProblemOrBreak } from './problem.js';
 import { identifyRequest } from './request-id.js';
 import { RequestRecord } from './request-record.js';
 
@@ -102,12 +102,11 @@ export function createAnswer(
       // A client that pipelines too many requests must not fill the log.
       if (turn === undefined || requestId === undefined) return;
       const fields = { ...failureFields(failure, record.repository), requestId };
-      // The upstream or the load causes a 503. All other failures need the operator.
-      if (failure.httpStatus === 503) log.warn('snapshot unavailable', fields);
-      else log.error('snapshot request failed', fields);
+      const level = levelOf(failure);
+      log[level](level === 'warn' ? 'snapshot unavailable' : 'snapshot request failed', fields);
     } finally {
       turn?.end();
-      events.emit('requestEnded', record.end(res.headersSent ? res.statusCode : undefined));
+      events.emit('requestEnded', record.end(isHeadSent(res) ? res.statusCode : undefined));
     }
   };
 }
