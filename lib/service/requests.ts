@@ -10,14 +10,15 @@ import type {
 } from '../artifact/artifact.js';
 import { type ArtifactId, isFixed } from '../artifact/id.js';
 import { unlessAborted } from '../async/abort.js';
-import { after, type Moment, now, type Time, thisMoment } from '../async/clock.js';
+import { after, now, type Time } from '../async/clock.js';
 import { retry } from '../async/retry.js';
-import { isUpstreamFailure, SnapshotError, toSnapshotError } from '../errors.js';
-import { type Action, decide, mayServeOnError } from './decide.js';
+import { isUpstreamFailure, SnapshotError } from '../errors.js';
+import type { Action } from './decide.js';
+import { Decisions, type View } from './decisions.js';
 import type { Refresher, RefresherParts } from './refresher.js';
 import { isCurrent, knownCurrentAt } from './staleness.js';
 import type { Found, ReadableArtifact } from './stored-artifacts.js';
-import { failureOf, isOverdue, type UpstreamState } from './upstream-state.js';
+import { isOverdue } from './upstream-state.js';
 
 /** Attempts of one request: a stored artifact may be gone again before the request opens it. */
 const MAX_ATTEMPTS = 5;
@@ -26,12 +27,6 @@ const MAX_STORING = 1000;
 
 export interface RequestParts extends RefresherParts {
   readonly refresher: Refresher;
-}
-
-/** The facts about the upstream at a moment. */
-interface View {
-  readonly upstream: UpstreamState;
-  readonly present: Moment;
 }
 
 /** A request that waits for its artifact. */
@@ -50,9 +45,11 @@ interface PendingRequest {
 /** Answers requests for artifacts, by the store or a build, as `decide` says. Ids are canonical. */
 export class Requests {
   readonly #parts: RequestParts;
+  readonly #decisions: Decisions;
 
   constructor(parts: RequestParts) {
     this.#parts = parts;
+    this.#decisions = new Decisions(parts);
   }
 
   /** As `SnapshotService.statStored`. */
@@ -75,7 +72,7 @@ export class Requests {
     const { builds, stored } = this.#parts;
     await builds.untilStored(id, MAX_STORING);
     const found = this.#isForgotten(id) ? undefined : await stored.open(id, options);
-    return found && withOutcome(found, this.#hit(id, found, this.#view(id)));
+    return found && withOutcome(found, this.#hit(id, found, this.#decisions.view(id)));
   }
 
   async #statVersion(
@@ -101,8 +98,8 @@ export class Requests {
     for (let isChecked = this.#isChecked(id, checkedSince as Time); ; isChecked = true) {
       await builds.untilStored(id, MAX_STORING);
       const found = await stored.stat(id, { signal });
-      const action = this.#decide(id, found, isChecked, this.#view(id));
-      this.#throwIfFailed(id, action);
+      const action = this.#decisions.decide(id, found, isChecked, this.#decisions.view(id));
+      this.#decisions.throwIfFailed(id, action);
       if (action === 'check-first') {
         await this.#check(id, found, signal);
         continue;
@@ -137,15 +134,15 @@ export class Requests {
     const { events, known, policy, stored, builds, refresher, stopping } = this.#parts;
     await builds.untilStored(id, MAX_STORING);
     const found = await stored.open(id, { signal });
-    const view = this.#view(id);
-    const action = this.#decide(id, found, request.isChecked, view);
+    const view = this.#decisions.view(id);
+    const action = this.#decisions.decide(id, found, request.isChecked, view);
     if (found !== undefined && isServed(action)) {
       this.#refreshAsDecided(id, action);
       const outcome = this.#hit(id, found, view);
       return withOutcome(found, request.missed ?? outcome);
     }
     found?.artifact.body.destroy();
-    this.#throwIfFailed(id, action);
+    this.#decisions.throwIfFailed(id, action);
     request.isChecked = true;
     if (action === 'check-first') {
       await this.#check(id, found, signal);
@@ -170,7 +167,7 @@ export class Requests {
     const outcome = await build.outcome(signal).catch((error: unknown) => {
       // The upstream may have newer refs, but can't give them now: serve the stale artifact.
       const mayServe = found !== undefined && isUpstreamFailure(error);
-      if (mayServe && this.#mayServeOnError(id, found)) return undefined;
+      if (mayServe && this.#decisions.mayServeOnError(id, found)) return undefined;
       throw error;
     });
     if (outcome === undefined) return await this.openStored(id, { signal });
@@ -193,7 +190,7 @@ export class Requests {
   ): Promise<string | undefined> {
     const { stored } = this.#parts;
     const url = await stored.urlOf(id, { ...about, revision: artifact.revision });
-    if (url !== undefined) this.#hit(id, stored.found(id, artifact), this.#view(id));
+    if (url !== undefined) this.#hit(id, stored.found(id, artifact), this.#decisions.view(id));
     return url;
   }
 
@@ -218,11 +215,11 @@ export class Requests {
    */
   async #checkIfOverdue(id: ArtifactId, signal: AbortSignal | undefined): Promise<boolean> {
     const { policy, stored, builds } = this.#parts;
-    const { upstream, present } = this.#view(id);
+    const { upstream, present } = this.#decisions.view(id);
     if (isFixed(id) || !isOverdue(upstream, policy, present)) return false;
     await builds.untilStored(id, MAX_STORING);
     const found = await stored.stat(id, { signal });
-    if (this.#decide(id, found, false, this.#view(id)) === 'check-first')
+    if (this.#decisions.decide(id, found, false, this.#decisions.view(id)) === 'check-first')
       await this.#check(id, found, signal);
     return true;
   }
@@ -238,35 +235,6 @@ export class Requests {
     if (found !== undefined) known.know(repository);
     await checks.tryCheck(repository, signal);
     refusals.throwIfForgotten(repository);
-  }
-
-  #view({ repository }: ArtifactId): View {
-    return { upstream: this.#parts.known.stateOf(repository), present: thisMoment() };
-  }
-
-  #decide(
-    id: ArtifactId,
-    found: Found<StoredArtifact> | undefined,
-    isChecked: boolean,
-    { upstream, present }: View,
-  ): Action {
-    const { policy, builds } = this.#parts;
-    const progress = { isChecked, isBuilding: builds.find(id) !== undefined };
-    return decide(id, found, upstream, policy, present, progress);
-  }
-
-  /** @throws SnapshotError the refusal or the last check's failure, if the decision is to fail. */
-  #throwIfFailed({ repository }: ArtifactId, action: Action): void {
-    const { known, refusals } = this.#parts;
-    if (action === 'refuse') refusals.throwIfForgotten(repository);
-    if (action !== 'fail') return;
-    const failure = failureOf(known.stateOf(repository), thisMoment());
-    if (failure !== undefined) throw toSnapshotError(failure, repository);
-  }
-
-  #mayServeOnError(id: ArtifactId, found: Found<StoredArtifact>): boolean {
-    const { upstream, present } = this.#view(id);
-    return mayServeOnError(id, found, upstream, this.#parts.policy, present);
   }
 
   #refreshAsDecided(id: ArtifactId, action: Action): void {
