@@ -134,7 +134,7 @@ export class KnownMirrors {
       }));
   }
 
-  get exceedBudget(): boolean {
+  get isOverBudget(): boolean {
     return totalBytes(this.list()) > this.#parts.maxBytes;
   }
 
@@ -142,6 +142,8 @@ export class KnownMirrors {
   keepBudget(): Promise<void> {
     // Several runs at once would evict too much: each for bytes that another one is freeing.
     return this.#budget.joinNext('budget', async () => {
+      // Called after each use of a mirror: with many mirrors, sorting costs more than a sum.
+      if (!this.isOverBudget) return;
       const mirrors = this.list().sort((a, b) => a.usedAt - b.usedAt);
       let total = totalBytes(mirrors);
       for (const mirror of mirrors) {

@@ -263,7 +263,8 @@ export class MirrorManager {
 
   /** Evicts mirrors beyond the budget, when all are known: others may be the least recently used. */
   async #keepBudget(): Promise<void> {
-    if (!this.#scan.isDone && this.#mirrors.exceedBudget) await this.#scan.finish();
+    if (!this.#mirrors.isOverBudget) return;
+    await this.#scan.finish();
     if (this.#scan.isDone) await this.#mirrors.keepBudget();
   }
 
