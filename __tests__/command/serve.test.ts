@@ -1,0 +1,168 @@
+import { once } from 'node:events';
+import { readdir, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { type FreshRepository, freshRepository } from '../support/fresh-repository.js';
+import { leftovers } from '../support/host-app.js';
+import { git } from '../support/run.js';
+import { cleanup } from '../support/temporary-directory.js';
+import {
+  type CommandRun,
+  type CommandRunOptions,
+  runCommand,
+  startCommand,
+} from './command-run.js';
+
+const { directory, defer } = cleanup(afterEach);
+let repository: FreshRepository;
+let target: string;
+
+beforeEach(async () => {
+  repository = await freshRepository({ directory, defer });
+  target = join(await directory(), 'target');
+});
+
+/** @returns the run, and the URL below which repositories are, without a slash. */
+async function startServer(
+  options: readonly string[] = [],
+  runOptions?: CommandRunOptions,
+): Promise<{ serving: CommandRun; url: string }> {
+  const { upstream, dataDir } = repository;
+  const host = ['--host', upstream.url, '--allow-private-addresses'];
+  const args = ['serve', ...host, '--port', '0', '--data', dataDir, ...options];
+  const serving = startCommand(args, runOptions);
+  defer(async () => {
+    serving.interrupt();
+    serving.interrupt();
+    await serving.exitCode;
+  });
+  const ended = serving.exitCode.then((code) => {
+    throw new Error(`it ended with ${code}: ${serving.stderr.text}`);
+  });
+  await Promise.race([serving.stdout.until(/Restore with: .*\n/), ended]);
+  ended.catch(() => {});
+  const [, url = ''] = / restore (\S+)\/<owner>/.exec(serving.stdout.text) ?? [];
+  return { serving, url };
+}
+
+test('serve clones a repository of its host, which restore then unpacks as a checkout', async () => {
+  const { serving, url } = await startServer();
+  expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/git\/127\.0\.0\.1:\d+$/);
+  const restored = await runCommand(['restore', `${url}/org/repo`, target]);
+  expect(restored).toMatchObject({ exitCode: 0, stderr: '' });
+  expect(await git(target, 'rev-parse', 'HEAD')).toBe(await repository.head());
+  expect(await git(target, 'status', '--porcelain')).toBe('');
+  const missing = await runCommand(['restore', `${url}/org/missing`, `${target}2`]);
+  expect([missing.exitCode, missing.stderr]).toEqual([
+    3,
+    expect.stringContaining('The upstream has no such repository'),
+  ]);
+  expect(serving.stderr.text).toMatch(/^express-git-snapshot: repository not cloned .*\n/);
+  serving.interrupt();
+  expect(await serving.exitCode).toBe(0);
+  expect(await leftovers(repository.dataDir)).toEqual([]);
+});
+
+test('GIT_TOKEN reads a private repository, and is printed nowhere', async () => {
+  const fault = { kind: 'require-basic-auth', username: 'me', password: 'Secret1' } as const;
+  repository.upstream.fault('org/repo', fault);
+  const environment = { GIT_TOKEN: 'Secret1\n', GIT_USERNAME: 'me' };
+  const { serving, url } = await startServer([], { environment });
+  expect((await runCommand(['restore', `${url}/org/repo`, target])).exitCode).toBe(0);
+  expect(serving.stdout.text + serving.stderr.text).not.toContain('Secret1');
+});
+
+test('A page on the web that makes its name resolve to this machine reads nothing', async () => {
+  const { url } = await startServer();
+  const answers = ['localhost:3000', '[::1]', 'localhost.evil.example', 'evil.example'].map(
+    async (host) => {
+      const asking = request(`${url}/org/missing/snapshot.tar.zst`, { headers: { host } }).end();
+      const [answer] = await once(asking, 'response');
+      return [host, answer.statusCode, (await text(answer)).includes('localhost')];
+    },
+  );
+  expect(await Promise.all(answers)).toEqual([
+    ['localhost:3000', 503, false],
+    ['[::1]', 503, false],
+    ['localhost.evil.example', 403, true],
+    ['evil.example', 403, true],
+  ]);
+});
+
+test('On an address that others reach, any name of the server works', async () => {
+  const { url } = await startServer(['--bind', '0.0.0.0']);
+  expect(url).toMatch(/^http:\/\/localhost:/);
+  const headers = { host: 'snapshots.example' };
+  const asking = request(`${url}/org/missing/snapshot.tar.zst`, { headers }).end();
+  const [answer] = await once(asking, 'response');
+  answer.resume();
+  expect(answer.statusCode).toBe(503);
+});
+
+describe('The first Ctrl-C', () => {
+  test('lets the requests that have come finish, and stores their snapshots', async () => {
+    const gate = repository.upstream.gate('org/repo');
+    const { serving, url } = await startServer();
+    const restoring = startCommand(['restore', `${url}/org/repo`, target]);
+    await gate.reached;
+    serving.interrupt();
+    await serving.stderr.until(/interrupt again/);
+    const late = await runCommand(['restore', `${url}/org/repo`, `${target}2`]);
+    expect(late.exitCode).toBe(75);
+    gate.release();
+    expect(await restoring.exitCode).toBe(0);
+    expect(await serving.exitCode).toBe(0);
+    expect(await readdir(join(repository.dataDir, 'snapshots'))).toHaveLength(1);
+  });
+
+  test('is enough for a server without requests, and the second one ends all requests', async () => {
+    const gate = repository.upstream.gate('org/repo');
+    const { serving, url } = await startServer();
+    const restoring = startCommand(['restore', `${url}/org/repo`, target]);
+    await gate.reached;
+    serving.interrupt();
+    await serving.stderr.until(/interrupt again/);
+    serving.interrupt();
+    expect(await serving.exitCode).toBe(130);
+    expect(await restoring.exitCode).toBe(75);
+  });
+});
+
+describe('serve fails', () => {
+  test("with the code 1 if its port is in use, or its directory can't be written", async () => {
+    const { url } = await startServer();
+    const { port } = new URL(url);
+    const args = ['serve', '--host', 'git.example', '--data', await directory()];
+    const taken = await runCommand([...args, '--port', port]);
+    expect([taken.exitCode, taken.stderr]).toEqual([
+      1,
+      `express-git-snapshot: port ${port} of 127.0.0.1 is in use: choose another one by --port\n`,
+    ]);
+    const file = join(await directory(), 'file');
+    await writeFile(file, '');
+    const unwritable = await runCommand(['serve', '--host', 'git.example', '--data', file]);
+    expect([unwritable.exitCode, unwritable.stdout]).toEqual([1, '']);
+    expect(unwritable.stderr).toContain(file);
+  });
+
+  test.each<[string, string[], Record<string, string>?]>([
+    ['no host', []],
+    ['a host that is none', ['--host', 'a b']],
+    ['a base URL that is none', ['--host', 'https://']],
+    ['a host with a password', ['--host', 'https://me:Secret1@git.example']],
+    ['a port that is none', ['--host', 'git.example', '--port', '65536']],
+    ['an argument', ['--host', 'git.example', 'surplus']],
+    [
+      'a token for two hosts',
+      ['--host', 'git.example', '--host', 'git2.example'],
+      { GIT_TOKEN: 'Secret1' },
+    ],
+  ])('with the code 2 for %s', async (_, options, environment = {}) => {
+    const args = ['serve', ...options, '--data', join(target, 'data')];
+    const outcome = await runCommand(args, { environment });
+    expect([outcome.exitCode, outcome.stdout]).toEqual([2, '']);
+    expect(outcome.stderr).toMatch(/^express-git-snapshot: \S+ .*\n/);
+    expect(outcome.stderr).not.toContain('Secret1');
+  });
+});

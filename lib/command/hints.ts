@@ -1,0 +1,23 @@
+import { DownloadError } from '../client/download-error.js';
+import { ERRORS, isErrorCode } from '../error-codes.js';
+import { SnapshotError } from '../errors.js';
+import { UsageError } from './syntax.js';
+
+/** What to do about a failure, if its message does not say so. */
+export function hintFor(error: unknown): string | undefined {
+  if (error instanceof UsageError) return 'See express-git-snapshot --help';
+  if (SnapshotError.is(error, 'NAME_UNSUPPORTED')) {
+    return '--skip-unsupported leaves such files out.';
+  }
+  return DownloadError.is(error) ? hintForAnswer(error) : undefined;
+}
+
+function hintForAnswer({ status, remoteCode, retryAfter }: DownloadError): string | undefined {
+  if (remoteCode === undefined && status === 404) {
+    return 'The URL must be that of a repository on a server of snapshots: {server}/git/{host}/{owner}/{name}';
+  }
+  const sentences: string[] = [];
+  if (remoteCode !== undefined && isErrorCode(remoteCode)) sentences.push(ERRORS[remoteCode][2]);
+  if (retryAfter !== undefined) sentences.push(`Try again in ${retryAfter} s.`);
+  return sentences.length > 0 ? sentences.join(' ') : undefined;
+}
