@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { readdir, writeFile } from 'node:fs/promises';
-import { request } from 'node:http';
+import { createServer, request } from 'node:http';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { type FreshRepository, freshRepository } from '../support/fresh-repository.js';
 import { leftovers } from '../support/host-app.js';
+import { listen } from '../support/listen.js';
 import { git } from '../support/run.js';
 import { cleanup } from '../support/temporary-directory.js';
 import {
@@ -62,6 +63,36 @@ test('serve clones a repository of its host, which restore then unpacks as a che
   serving.interrupt();
   expect(await serving.exitCode).toBe(0);
   expect(await leftovers(repository.dataDir)).toEqual([]);
+});
+
+test('A restore whose connection breaks goes on where it was: from a build, and from the store', async () => {
+  const { url } = await startServer();
+  for (const [name, status] of [
+    ['cold', /^20[06]$/],
+    ['warm', /^206$/],
+  ] as const) {
+    const statuses: number[] = [];
+    const cutting = createServer(async (req, res) => {
+      const forwarded = request(`${new URL(url).origin}${req.url}`, { headers: req.headers }).end();
+      const [answer] = await once(forwarded, 'response');
+      statuses.push(answer.statusCode);
+      res.writeHead(answer.statusCode, answer.headers);
+      if (statuses.length > 1) return answer.pipe(res);
+      const [bytes] = await once(answer, 'data');
+      res.write(bytes.subarray(0, 1000), () => res.destroy());
+      answer.destroy();
+    });
+    const { pathname } = new URL(`${url}/org/repo`);
+    const directory = `${target}-${name}`;
+    const cut = `${await listen(cutting, defer)}${pathname}`;
+    expect(await runCommand(['restore', cut, directory])).toMatchObject({
+      exitCode: 0,
+      stderr: '',
+    });
+    expect(statuses).toEqual([200, expect.anything()]);
+    expect(String(statuses[1])).toMatch(status);
+    expect(await git(directory, 'status', '--porcelain')).toBe('');
+  }
 });
 
 test('GIT_TOKEN reads a private repository, and is printed nowhere', async () => {

@@ -25,7 +25,7 @@ const UNUSABLE = [
   'ERR_INVALID_ARG_TYPE',
 ];
 
-type RequestOptions = Pick<RestoreOptions, 'headers' | 'agent' | 'signal'>;
+export type RequestOptions = Pick<RestoreOptions, 'headers' | 'agent' | 'signal'>;
 
 /** An answer with a snapshot. Its reader destroys the body, or reads it to its end. */
 export interface Download {
@@ -37,6 +37,8 @@ export interface Download {
   readonly commit: string | undefined;
   /** Bytes, if the server knows the size already. */
   readonly totalBytes: number | undefined;
+  /** A strong entity tag: equal tags mean equal bytes. */
+  readonly etag: string | undefined;
 }
 
 /**
@@ -52,19 +54,22 @@ export interface Download {
  * @throws SnapshotError `INVALID_OPTIONS` for headers and agents that Node can't use.
  */
 export async function startDownload(first: URL, options: RequestOptions): Promise<Download> {
-  const { url, answer, commit } = await followRedirects(first, options);
-  const name = nameOf(url);
-  const status = answer.statusCode;
-  if (status !== 200) {
-    const remoteCode = await problemCode(answer);
-    answer.destroy();
-    const message = `${name} answered ${status}${remoteCode === undefined ? '' : ` (${remoteCode})`}`;
-    const retryAfter = parseRetryAfter(answer.headers['retry-after']);
-    throw new DownloadError(message, { status, remoteCode, retryAfter });
-  }
+  const { name, answer, commit } = await followRedirects(first, options);
+  if (answer.statusCode !== 200) throw await failedAnswer(answer, name);
   const length = headerOf(answer, 'content-length', /^\d{1,15}$/);
   const totalBytes = length === undefined ? undefined : Number(length);
-  return { body: answer, name, commit, totalBytes };
+  const etag = headerOf(answer, 'etag', /^"[^"]*"$/);
+  return { body: answer, name, commit, totalBytes, etag };
+}
+
+/** The error for an answer with an unexpected status. Ends the answer. */
+export async function failedAnswer(answer: IncomingMessage, name: string): Promise<DownloadError> {
+  const status = answer.statusCode;
+  const remoteCode = await problemCode(answer);
+  answer.destroy();
+  const message = `${name} answered ${status}${remoteCode === undefined ? '' : ` (${remoteCode})`}`;
+  const retryAfter = parseRetryAfter(answer.headers['retry-after']);
+  return new DownloadError(message, { status, remoteCode, retryAfter });
 }
 
 /** The `code` of problem+json (RFC 9457). `undefined` if the body breaks off or is too long. */
@@ -77,15 +82,20 @@ async function problemCode(answer: IncomingMessage): Promise<string | undefined>
   return typeof code === 'string' && /^[\w-]{1,64}$/.test(code) ? code : undefined;
 }
 
-async function followRedirects(first: URL, options: RequestOptions) {
+/** @param own headers that go to every origin. */
+export async function followRedirects(
+  first: URL,
+  options: RequestOptions,
+  own: Readonly<Record<string, string>> = {},
+) {
   let url = first;
   let sent = options;
   // Only the server sends the commit: a store to which it redirects does not know it.
   let commit: string | undefined;
   for (let redirects = 0; ; redirects++) {
-    const answer = await request(url, sent);
+    const answer = await request(url, own, sent);
     if (url.origin === first.origin) commit = commitOf(answer) ?? commit;
-    if (!isRedirect(answer)) return { url, answer, commit };
+    if (!isRedirect(answer)) return { name: nameOf(url), answer, commit };
     answer.destroy();
     const { statusCode: status } = answer;
     if (redirects === MAX_REDIRECTS) {
@@ -100,9 +110,13 @@ async function followRedirects(first: URL, options: RequestOptions) {
   }
 }
 
-async function request(url: URL, options: RequestOptions): Promise<IncomingMessage> {
+async function request(
+  url: URL,
+  own: Readonly<Record<string, string>>,
+  options: RequestOptions,
+): Promise<IncomingMessage> {
   const { signal } = options;
-  const headers = { 'accept-encoding': 'identity', ...options.headers };
+  const headers = { 'accept-encoding': 'identity', ...own, ...options.headers };
   const given = typeof options.agent === 'function' ? options.agent(url) : options.agent;
   const agent = given ?? false; // without an agent, the connection is closed with the answer
   const proxy = options.agent === undefined ? proxyFor(url) : undefined;
@@ -136,7 +150,11 @@ function commitOf(answer: IncomingMessage): string | undefined {
   return values.find((value) => value !== undefined);
 }
 
-function headerOf({ headers }: IncomingMessage, name: string, form: RegExp): string | undefined {
+export function headerOf(
+  { headers }: IncomingMessage,
+  name: string,
+  form: RegExp,
+): string | undefined {
   const value = headers[name];
   return typeof value === 'string' && form.test(value) ? value : undefined;
 }

@@ -1,7 +1,7 @@
 import { SnapshotError } from '../errors.js';
 import { startDownload } from './download.js';
 import type { RestoreOptions, RestoreResult } from './options.js';
-import { openSource } from './source.js';
+import { openDownload } from './resumed-source.js';
 import { findTarget } from './staging.js';
 import { unpack, withFailures } from './unpack.js';
 import { parseUnpackOptions } from './unpack-options.js';
@@ -11,6 +11,8 @@ import { parseUnpackOptions } from './unpack-options.js';
  * missing target, or in an existing one. When it is complete and checked, it takes the place of a
  * missing target; its entries move up into an existing one, `.git` last. After any failure except
  * the death of this process, nothing is left behind and the target is unchanged.
+ *
+ * When the connection breaks, the rest is requested, if the server has sent a strong entity tag.
  *
  * Files are as git leaves them on this platform and file system: the umask is honoured, the config
  * fits, and symlinks are plain files where there are none. Times are those of the archive; the owner
@@ -39,8 +41,9 @@ export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreR
     const unpackOptions = parseUnpackOptions(options);
     signal?.throwIfAborted();
     const target = await findTarget(directory);
-    const { body, name, commit, totalBytes } = await startDownload(url, options);
-    const source = openSource(body, { name, status: 200, signal });
+    const download = await startDownload(url, options);
+    const { commit, totalBytes } = download;
+    const source = openDownload(url, download, options);
     try {
       const result = await unpack(source, target, unpackOptions, {
         onProgress: onProgress && ((progress) => onProgress({ ...progress, totalBytes })),
