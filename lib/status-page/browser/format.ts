@@ -1,5 +1,9 @@
 const NUMBER = new Intl.NumberFormat('en');
-const DATE = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'medium' });
+const DATE = new Intl.DateTimeFormat('en', {
+  dateStyle: 'medium',
+  timeStyle: 'short',
+  hourCycle: 'h23',
+});
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
 const PERIODS = [
   ['s', 1_000],

@@ -48,7 +48,9 @@ export class RowDetails {
     this.#failure.hidden = failure === undefined;
     const facts = factsOf(row).map(([term, value]) => {
       const name = element('dt', { text: term });
-      return element('div', {}, name, element('dd', { text: value }));
+      // A commit needs more room.
+      const className = value.length > 30 ? 'wide' : '';
+      return element('div', { class: className }, name, element('dd', { text: value }));
     });
     const before = this.#facts.textContent;
     const after = facts.map(({ textContent }) => textContent).join('');
