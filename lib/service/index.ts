@@ -53,5 +53,5 @@ export type { ByteRange, SnapshotStore } from '../stores/store.js';
 export type { FetchProgress } from '../upstream/fetch-progress.js';
 export type { ThreadCounts } from '../workers/thread-counts.js';
 export { createSnapshotService } from './create-service.js';
-export type { RepositoryStatus, ServiceStats } from './service-status.js';
+export type { DiskUsage, RepositoryStatus, ServiceStats } from './service-status.js';
 export type { CloseOptions, SnapshotService } from './snapshot-service.js';

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { defaultSnapshot } from '../artifact/id.js';
 import { parseArtifactKey } from '../artifact/key.js';
 import { momentOf } from '../async/clock.js';
-import { diskBudgets } from '../config/disk-budgets.js';
+import { type DiskBudgets, diskBudgets } from '../config/disk-budgets.js';
 import type { ServiceConfig } from '../config/options.js';
 import { MachineLocks } from '../locks/machine.js';
 import { MemoryLocks } from '../locks/memory.js';
@@ -34,6 +34,7 @@ export interface ServiceParts extends RequestParts {
   readonly requests: Requests;
   readonly queries: MirrorQueries;
   readonly removal: Removal;
+  readonly diskBudgets: DiskBudgets;
 }
 
 /** Creates the parts of a service, each after the parts that it uses. */
@@ -45,7 +46,8 @@ export function createParts(context: ServiceContext): ServiceParts {
     if (artifact === undefined) return;
     events.emit('evicted', { repository: artifact.repository, artifact, reason });
   };
-  const { maxMirrorBytes, maxStoreBytes, warning } = diskBudgets(config);
+  const budgets = diskBudgets(config);
+  const { maxMirrorBytes, maxStoreBytes, warning } = budgets;
   if (warning !== undefined) process.emitWarning(warning);
   const store = config.store ?? defaultStore(config, maxStoreBytes, onEvict);
   const locks = config.locks ?? defaultLocks(config);
@@ -101,7 +103,7 @@ export function createParts(context: ServiceContext): ServiceParts {
   const requests = new Requests(all);
   const queries = new MirrorQueries(all);
   const removal = new Removal({ ...work, builds, isFleet: fleet !== undefined });
-  return { ...all, requests, queries, removal };
+  return { ...all, requests, queries, removal, diskBudgets: budgets };
 }
 
 /** Where the directory can't hold them, as on some network file systems, of this process only. */

@@ -27,8 +27,9 @@ import { requireWritable } from '../fs/require-writable.js';
 import { untilReady } from '../locks/host-lock.js';
 import type { RepositoryId } from '../repository.js';
 import { checkProcess } from '../workers/check-process.js';
+import { diskUsageOf } from './disk-usage.js';
 import { createParts, type ServiceParts } from './parts.js';
-import type { RepositoryStatus, ServiceStats } from './service-status.js';
+import type { DiskUsage, RepositoryStatus, ServiceStats } from './service-status.js';
 import type { CloseOptions, SnapshotService } from './snapshot-service.js';
 import { statsOf } from './stats.js';
 import { listRepositories, statusOf } from './status.js';
@@ -194,6 +195,10 @@ export class ArtifactService implements SnapshotService {
 
   stats(): ServiceStats {
     return statsOf(this.#parts);
+  }
+
+  async diskUsage({ signal }: SignalOptions = {}): Promise<DiskUsage> {
+    return await abortable(signal, () => diskUsageOf(this.#parts));
   }
 
   async close({ drain = false, signal }: CloseOptions = {}): Promise<void> {

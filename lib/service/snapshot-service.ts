@@ -13,7 +13,7 @@ import type { ArtifactId, BundleId } from '../artifact/id.js';
 import type { SignalOptions } from '../async/signal-options.js';
 import type { SnapshotEventSource } from '../events/emitter.js';
 import type { RepositoryId } from '../repository.js';
-import type { RepositoryStatus, ServiceStats } from './service-status.js';
+import type { DiskUsage, RepositoryStatus, ServiceStats } from './service-status.js';
 
 export interface CloseOptions {
   /**
@@ -144,6 +144,12 @@ export interface SnapshotService extends AsyncDisposable {
 
   /** The state of the service at this moment, for gauges. */
   stats(): ServiceStats;
+  /**
+   * The bytes on the disk, and their budgets. Cost: one `stat` for each object of the default store.
+   *
+   * @throws SnapshotError `STORE_FAILED`
+   */
+  diskUsage(options?: SignalOptions): Promise<DiskUsage>;
 
   /** Ends all work, and releases threads, files and sockets. Idempotent. */
   close(options?: CloseOptions): Promise<void>;
