@@ -41,7 +41,7 @@ async function startServer(
   const ended = serving.exitCode.then((code) => {
     throw new Error(`it ended with ${code}: ${serving.stderr.text}`);
   });
-  await Promise.race([serving.stdout.until(/Restore with: .*\n/), ended]);
+  await Promise.race([serving.stdout.until(/Status page: .*\n/), ended]);
   ended.catch(() => {});
   const [, url = ''] = / restore (\S+)\/<owner>/.exec(serving.stdout.text) ?? [];
   return { serving, url };
@@ -60,7 +60,14 @@ test('serve clones a repository of its host, which restore then unpacks as a che
     expect.stringContaining('The upstream has no such repository'),
   ]);
   expect(serving.stderr.text).toMatch(/^express-git-snapshot: repository not cloned .*\n/);
+  const [, page = ''] = /^Status page: (.*)$/m.exec(serving.stdout.text) ?? [];
+  expect(await (await fetch(page)).text()).toContain('<title>');
+  const rows = await (await fetch(`${page}api/repositories`)).json();
+  expect(JSON.stringify(rows)).toContain('org/repo');
+  // Live updates end with the server.
+  const updates = await fetch(`${page}api/events`);
   serving.interrupt();
+  await updates.text();
   expect(await serving.exitCode).toBe(0);
   expect(await leftovers(repository.dataDir)).toEqual([]);
 });

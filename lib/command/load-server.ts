@@ -4,18 +4,20 @@ import { hasCode } from '../errors.js';
 export class ExpressMissing extends Error {}
 
 /**
- * Loads Express, which users of the client alone do not need, and the router.
+ * Loads Express, which users of the client alone do not need, and the routers.
  *
  * @param args of the command line, for the message.
  * @throws ExpressMissing
  */
 export async function loadServer(args: readonly string[]) {
   try {
-    const [{ default: express }, { createSnapshotRouter }] = await Promise.all([
-      import('express'),
-      import('../index.js'),
-    ]);
-    return { express, createSnapshotRouter };
+    const [{ default: express }, { createSnapshotRouter }, { createStatusPage }] =
+      await Promise.all([
+        import('express'),
+        import('../index.js'),
+        import('../status-page/index.js'),
+      ]);
+    return { express, createSnapshotRouter, createStatusPage };
   } catch (cause) {
     if (!hasCode(cause, 'ERR_MODULE_NOT_FOUND') || !cause.message.includes("'express'"))
       throw cause;

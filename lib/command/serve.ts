@@ -57,9 +57,10 @@ export async function serve(args: readonly string[], surroundings: Surroundings)
   }
   const allowPrivateAddresses = values['allow-private-addresses'] ?? false;
   const hosts = servedHosts(values.host ?? [], allowPrivateAddresses, surroundings);
-  const { express, createSnapshotRouter } = await loadServer(args);
+  const { express, createSnapshotRouter, createStatusPage } = await loadServer(args);
   const logger = new Console(stdout, stderr);
   const snapshots = createSnapshotRouter({ dataDir: data, hosts, logger });
+  const statusPage = createStatusPage(snapshots, { logger });
   try {
     await snapshots.ready({ signal: stop });
     const app = express().disable('x-powered-by');
@@ -71,14 +72,18 @@ export async function serve(args: readonly string[], surroundings: Surroundings)
       next();
     });
     app.use('/git', snapshots);
+    app.use(statusPage);
     const url = await listen(server, Number(port), bind);
     for (const host of Object.keys(hosts)) {
       const example = `${url}/git/${host}/<owner>/<name> <directory>`;
       stdout.write(`Restore with: npx express-git-snapshot restore ${example}\n`);
     }
+    stdout.write(`Status page: ${url}/\n`);
     if (!stop.aborted) await once(stop, 'abort');
+    await statusPage.close(); // its live updates would keep the server open
     await end(server, snapshots, surroundings);
   } finally {
+    await statusPage.close();
     await snapshots.close();
   }
 }
