@@ -34,6 +34,10 @@ export type SnapshotErrorCode =
   | 'DOWNLOAD_FAILED'
   | 'ARCHIVE_INVALID'
   | 'NAME_UNSUPPORTED'
+  | 'LOCAL_CHANGES'
+  | 'DIVERGED'
+  | 'CHECKOUT_LOCKED'
+  | 'CHECKOUT_UNSUPPORTED'
   | 'ABORTED'
   | 'CLOSED'
   | 'INTERNAL';
@@ -80,6 +84,10 @@ export const ERRORS: Readonly<
   DOWNLOAD_FAILED: [500, true, 'The download failed.'],
   ARCHIVE_INVALID: [500, false, 'The archive is truncated or corrupt.'],
   NAME_UNSUPPORTED: [500, false, "The target can't have a name of the archive."],
+  LOCAL_CHANGES: [500, false, 'The update would overwrite local changes.'],
+  DIVERGED: [500, false, 'The checkout has commits that the snapshot lacks.'],
+  CHECKOUT_LOCKED: [500, true, 'Another program is writing to the checkout.'],
+  CHECKOUT_UNSUPPORTED: [500, false, "This checkout can't be updated."],
   ABORTED: [503, true, 'The operation was cancelled.'],
   CLOSED: [503, true, 'The server is shutting down.'],
   INTERNAL: [500, false, 'The server failed.'],

@@ -59,7 +59,7 @@ function serveWith(listener: RequestListener): Promise<string> {
 }
 
 function restore(url: string, options: Partial<RestoreOptions> = {}) {
-  return restoreSnapshot({ url, directory: target, ...options });
+  return restoreSnapshot({ url, directory: target, retryTimeout: 0, ...options });
 }
 
 /** Where a request for the rest begins. */
@@ -119,6 +119,15 @@ test.each<[string, (res: ServerResponse, from: number) => void, number?]>([
   expect(failure).toMatchObject({ message: `${url} broke off after ${from} bytes` });
   expect(requests).toHaveLength(count);
   expect(await readdir(parent)).toEqual([]);
+});
+
+test('A server that is busy for a moment continues the download afterwards', async () => {
+  const url = await serveBroken((res, number, req) => {
+    if (number === 1) res.writeHead(503, { 'retry-after': '0' }).end();
+    else send(res, startOf(req), ARCHIVE.length);
+  });
+  await expectRestored(restore(url, { retryTimeout: 9_000 }));
+  expect(requests).toHaveLength(3);
 });
 
 test('The restore fails with the answer of a server that refuses the rest', async () => {

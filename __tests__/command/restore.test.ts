@@ -171,7 +171,7 @@ describe('The exit code', () => {
       res.writeHead(status, { ...problem, ...headers });
       res.end(JSON.stringify({ code }));
     });
-    const outcome = await runCommand(['restore', url, target]);
+    const outcome = await runCommand(['restore', '--retry-for=0', url, target]);
     const shownCode = code === undefined ? '' : ` (${code})`;
     const [message, ...hints] = outcome.stderr.trimEnd().split('\n');
     expect([outcome.exitCode, outcome.stdout, message]).toEqual([
@@ -189,9 +189,17 @@ describe('The exit code', () => {
       res.writeHead(200, { 'content-length': ARCHIVE.length });
       res.write(ARCHIVE.subarray(0, 2_000_000), () => res.destroy());
     });
-    const { exitCode, stderr } = await runCommand(['restore', url, target]);
+    const { exitCode, stderr } = await runCommand(['restore', '--retry-for=0', url, target]);
     expect([exitCode, stderr]).toEqual([75, expect.stringContaining(`${url} broke off after`)]);
     expect(await readdir(parent)).toEqual([]);
+  });
+
+  test('is 0 if a busy server answers again in time', async () => {
+    const url = await serveWith((req, res) => {
+      if (requests.length > 1) sendArchive(req, res);
+      else res.writeHead(503, { 'retry-after': '0' }).end();
+    });
+    expect((await runCommand(['restore', '--retry-for', '9', url, target])).exitCode).toBe(0);
   });
 
   test('is 4 for a directory with files, which stay', async () => {
@@ -204,7 +212,7 @@ describe('The exit code', () => {
 
   test('is 1 for a damaged archive', async () => {
     const url = await serveWith((_req, res) => res.end(ARCHIVE.subarray(0, -700)));
-    expect((await runCommand(['restore', url, target])).exitCode).toBe(1);
+    expect((await runCommand(['restore', '--retry-for=0', url, target])).exitCode).toBe(1);
     expect(await readdir(parent)).toEqual([]);
   });
 
@@ -226,6 +234,7 @@ describe('The exit code', () => {
     ['a URL that is none', ['github.com/a/b', 'b']],
     ['a URL of ssh', ['ssh://github.com/a/b', 'b']],
     ['a URL with a password', ['http://user:Secret1@localhost/a', 'b']],
+    ['a time that is no number', ['http://localhost/a', 'b', '--retry-for=1m']],
     ['a depth that is no number', ['http://localhost/a', 'b', '--depth=all']],
     ['a header without a name', ['http://localhost/a', 'b'], { GIT_SNAPSHOT_HEADER: 'Secret1' }],
     [
@@ -257,7 +266,7 @@ test("A name that the target can't have fails the restore, or is left out with a
     ]),
   );
   const url = await serveWith((_req, res) => res.end(archive));
-  const failed = await runCommand(['restore', url, target]);
+  const failed = await runCommand(['restore', '--retry-for=0', url, target]);
   expect([failed.exitCode, failed.stderr]).toEqual([1, expect.stringContaining('"a/nnnn')]);
   expect(failed.stderr).toContain('--skip-unsupported');
   const skipped = await runCommand(['restore', '--skip-unsupported', url, target]);

@@ -7,6 +7,7 @@ import { type FreshRepository, freshRepository } from '../support/fresh-reposito
 import { leftovers } from '../support/host-app.js';
 import { listen } from '../support/listen.js';
 import { git } from '../support/run.js';
+import { push } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
 import {
   type CommandRun,
@@ -54,7 +55,12 @@ test('serve clones a repository of its host, which restore then unpacks as a che
   expect(restored).toMatchObject({ exitCode: 0, stderr: '' });
   expect(await git(target, 'rev-parse', 'HEAD')).toBe(await repository.head());
   expect(await git(target, 'status', '--porcelain')).toBe('');
-  const missing = await runCommand(['restore', `${url}/org/missing`, `${target}2`]);
+  const missing = await runCommand([
+    'restore',
+    '--retry-for=0',
+    `${url}/org/missing`,
+    `${target}2`,
+  ]);
   expect([missing.exitCode, missing.stderr]).toEqual([
     3,
     expect.stringContaining('The upstream has no such repository'),
@@ -70,6 +76,41 @@ test('serve clones a repository of its host, which restore then unpacks as a che
   await updates.text();
   expect(await serving.exitCode).toBe(0);
   expect(await leftovers(repository.dataDir)).toEqual([]);
+});
+
+test('restore brings a checkout up to date, and drops local changes only with --force', async () => {
+  const { url } = await startServer();
+  const restore = (...options: string[]) =>
+    runCommand(['restore', ...options, `${url}/org/repo`, target]);
+  expect(await restore()).toMatchObject({
+    exitCode: 0,
+    stdout: expect.stringMatching(/^Restored /),
+  });
+  const [first, pushed] = [await repository.head(), await push(repository.bare)];
+  expect(await restore()).toEqual({
+    exitCode: 0,
+    stdout: expect.stringMatching(
+      `^Updated ${target} at ${pushed.slice(0, 12)}: 1 file, \\d+ B in \\d+\\.\\d s\n$`,
+    ),
+    stderr: '',
+  });
+  expect(await git(target, 'rev-parse', 'HEAD', 'HEAD^')).toBe(`${pushed}\n${first}`);
+  expect(await restore()).toEqual({
+    exitCode: 0,
+    stdout: expect.stringMatching(`^Up to date: ${target} at ${pushed.slice(0, 12)} in `),
+    stderr: '',
+  });
+  const last = await push(repository.bare, { files: { 'pushed.txt': 'again\n' } });
+  await writeFile(join(target, 'pushed.txt'), 'mine\n');
+  expect(await restore()).toEqual({
+    exitCode: 4,
+    stdout: '',
+    stderr: expect.stringMatching(/^express-git-snapshot: .*pushed\.txt.*\n.*--force .*\n$/),
+  });
+  expect(await git(target, 'status', '--porcelain')).toBe(' M pushed.txt');
+  expect((await restore('--force')).exitCode).toBe(0);
+  expect(await git(target, 'status', '--porcelain')).toBe('');
+  expect(await git(target, 'rev-parse', 'HEAD')).toBe(last);
 });
 
 test('A restore whose connection breaks goes on where it was: from a build, and from the store', async () => {
@@ -146,7 +187,7 @@ describe('The first Ctrl-C', () => {
     await gate.reached;
     serving.interrupt();
     await serving.stderr.until(/interrupt again/);
-    const late = await runCommand(['restore', `${url}/org/repo`, `${target}2`]);
+    const late = await runCommand(['restore', '--retry-for=0', `${url}/org/repo`, `${target}2`]);
     expect(late.exitCode).toBe(75);
     gate.release();
     expect(await restoring.exitCode).toBe(0);
@@ -157,7 +198,7 @@ describe('The first Ctrl-C', () => {
   test('is enough for a server without requests, and the second one ends all requests', async () => {
     const gate = repository.upstream.gate('org/repo');
     const { serving, url } = await startServer();
-    const restoring = startCommand(['restore', `${url}/org/repo`, target]);
+    const restoring = startCommand(['restore', '--retry-for=0', `${url}/org/repo`, target]);
     await gate.reached;
     serving.interrupt();
     await serving.stderr.until(/interrupt again/);

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { failedAnswer, followRedirects, headerOf, type RequestOptions } from './download.js';
+import { failedAnswer, headerOf, type RequestOptions, sendRequest } from './request.js';
 
 /** Where a download broke off. */
 export interface Position {
@@ -25,17 +25,17 @@ export async function downloadRest(
   { etag, bytes }: Position,
   options: RequestOptions,
 ): Promise<Rest | undefined> {
-  const range = { range: `bytes=${bytes}-`, 'if-range': etag };
-  const { answer, name } = await followRedirects(url, options, range);
-  const { statusCode: status = 0, headers } = answer;
-  if (status !== 200 && status !== 206) throw await failedAnswer(answer, name);
-  if (headers.etag === etag) {
-    if (status === 200) return { body: answer, skip: bytes };
-    const from = headerOf(answer, 'content-range', /^bytes \d+-/)
+  const headers = { range: `bytes=${bytes}-`, 'if-range': etag };
+  const answer = await sendRequest(url, { method: 'GET', headers }, options);
+  const { message, status } = answer;
+  if (status !== 200 && status !== 206) throw await failedAnswer(answer);
+  if (message.headers.etag === etag) {
+    if (status === 200) return { body: message, skip: bytes };
+    const from = headerOf(message, 'content-range', /^bytes \d+-/)
       ?.slice(6)
       .split('-')[0];
-    if (Number(from) === bytes) return { body: answer, skip: 0 };
+    if (Number(from) === bytes) return { body: message, skip: 0 };
   }
-  answer.destroy();
+  message.destroy();
   return undefined;
 }

@@ -1,6 +1,8 @@
-import type { Download, RequestOptions } from './download.js';
+import type { Download } from './download.js';
 import { DownloadError } from './download-error.js';
 import { downloadRest } from './download-rest.js';
+import type { RequestOptions } from './request.js';
+import { parseRetryTimeout, withRetries } from './retries.js';
 import { openSource, type Source } from './source.js';
 
 /** So many connections in a row that bring no byte end a download. */
@@ -12,6 +14,7 @@ const MAX_FRUITLESS = 3;
  */
 export function openDownload(url: URL, download: Download, options: RequestOptions): Source {
   const { name, etag } = download;
+  const timeout = parseRetryTimeout(options.retryTimeout);
   const closed = new AbortController();
   const signal = AbortSignal.any([closed.signal, ...(options.signal ? [options.signal] : [])]);
   const open = (body: Download['body'], offset = 0) =>
@@ -36,7 +39,10 @@ export function openDownload(url: URL, download: Download, options: RequestOptio
         fruitless = received === before ? fruitless + 1 : 0;
         if (fruitless === MAX_FRUITLESS) throw error;
         source.close();
-        const rest = await downloadRest(url, { etag, bytes: received }, { ...options, signal });
+        const position = { etag, bytes: received };
+        const rest = await withRetries(timeout, signal, () =>
+          downloadRest(url, position, { ...options, signal }),
+        );
         if (rest === undefined) throw error;
         skip = rest.skip;
         source = open(rest.body, received - skip);

@@ -20,15 +20,23 @@ export const EXIT_CODE_MEANINGS = {
   [EXIT.failed]: 'any other failure',
   [EXIT.usage]: 'the command line or an environment variable is wrong',
   [EXIT.refused]: 'there is no such repository or ref, or the server refuses it',
-  [EXIT.target]: 'the directory has files that would be lost',
+  [EXIT.target]: 'the directory has files or commits that would be lost, or is no such checkout',
   [EXIT.temporary]: 'a failure of the network or a busy server: try again later',
   '128 + n': 'signal n ended the command',
 };
 
+const OF_TARGET = [
+  'TARGET_NOT_EMPTY',
+  'LOCAL_CHANGES',
+  'DIVERGED',
+  'CHECKOUT_UNSUPPORTED',
+] as const;
+
 export function exitCodeOf(error: unknown): number {
   if (error instanceof Interrupted) return error.exitCode;
   if (error instanceof UsageError || SnapshotError.is(error, 'INVALID_OPTIONS')) return EXIT.usage;
-  if (SnapshotError.is(error, 'TARGET_NOT_EMPTY')) return EXIT.target;
+  if (SnapshotError.is(error, ...OF_TARGET)) return EXIT.target;
+  if (SnapshotError.is(error, 'CHECKOUT_LOCKED')) return EXIT.temporary;
   if (DownloadError.is(error)) {
     if (error.isTransient) return EXIT.temporary;
     if (isRefusal(error)) return EXIT.refused;

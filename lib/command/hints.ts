@@ -9,6 +9,9 @@ export function hintFor(error: unknown): string | undefined {
   if (SnapshotError.is(error, 'NAME_UNSUPPORTED')) {
     return '--skip-unsupported leaves such files out.';
   }
+  if (SnapshotError.is(error, 'LOCAL_CHANGES', 'DIVERGED')) {
+    return 'No file was changed. --force drops local changes and commits.';
+  }
   return DownloadError.is(error) ? hintForAnswer(error) : undefined;
 }
 

@@ -9,7 +9,7 @@ import { HELP, helpOf, parse, type Syntax, UsageError } from './syntax.js';
 
 export const RESTORE = {
   usage: 'restore <url> <directory>',
-  summary: 'Downloads a snapshot, and unpacks it into a new or empty directory.',
+  summary: 'Downloads a snapshot into a new directory, or brings a checkout up to date.',
   details: `The URL is that of the repository on the server, such as
 https://snapshots.example/git/github.com/org/repo.`,
   options: {
@@ -19,6 +19,12 @@ https://snapshots.example/git/github.com/org/repo.`,
       type: 'string',
       value: 'token',
       text: 'for the server; other users may see it: rather set GIT_SNAPSHOT_TOKEN',
+    },
+    force: { type: 'boolean', text: 'lets an update drop local changes and commits' },
+    'retry-for': {
+      type: 'string',
+      value: 'seconds',
+      text: 'for how long failed requests are repeated; default: 60',
     },
     'skip-unsupported': {
       type: 'boolean',
@@ -48,10 +54,12 @@ export async function restore(args: readonly string[], surroundings: Surrounding
       `restore takes a URL and a directory, not ${positionals.length} arguments`,
     );
   }
-  const { ref, depth, token, quiet } = values;
+  const { ref, depth, token, force, quiet } = values;
   if (depth !== undefined && !/^[1-9]\d*$/.test(depth)) {
     throw new UsageError('--depth must be a whole number, 1 or more');
   }
+  const retryFor = values['retry-for'] ?? '60';
+  if (!/^\d{1,9}$/.test(retryFor)) throw new UsageError('--retry-for must be a number of seconds');
   const url = snapshotUrl(location, { ref, depth });
   const headers = requestHeaders(surroundings, token);
   const started = performance.now();
@@ -63,6 +71,8 @@ export async function restore(args: readonly string[], surroundings: Surrounding
       url,
       directory,
       headers,
+      force,
+      retryTimeout: 1000 * Number(retryFor),
       onUnsupported: values['skip-unsupported'] ? 'skip' : 'fail',
       onProgress: (progress) => bar?.update(progress),
       signal: stop,
@@ -75,9 +85,13 @@ export async function restore(args: readonly string[], surroundings: Surrounding
   if (!quiet) stdout.write(`${summaryOf(result, directory)} in ${inTime(seconds)}\n`);
 }
 
-function summaryOf({ commit, files, receivedBytes }: RestoreResult, directory: string): string {
-  const at = commit === undefined ? '' : ` at ${commit.slice(0, 12)}`;
-  return `Restored ${directory}${at}: ${files} files, ${inBytes(receivedBytes)}`;
+function summaryOf(result: RestoreResult, directory: string): string {
+  const { outcome, commit, files, receivedBytes } = result;
+  const at = `${directory}${commit === undefined ? '' : ` at ${commit.slice(0, 12)}`}`;
+  if (outcome === 'unchanged') return `Up to date: ${at}`;
+  const verb = outcome === 'updated' ? 'Updated' : 'Restored';
+  const count = files === 1 ? '1 file' : `${files} files`;
+  return `${verb} ${at}: ${count}, ${inBytes(receivedBytes)}`;
 }
 
 function warningsOf({ collisions, skipped }: RestoreResult): string[] {
