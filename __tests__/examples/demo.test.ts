@@ -4,13 +4,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { freshRepository } from '../support/fresh-repository.js';
-import { cleanEnvironment, run } from '../support/run.js';
+import { cleanEnvironment, execute, run } from '../support/run.js';
 import { cleanup } from '../support/temporary-directory.js';
-import { DEMO, runDemo } from './run-demo.js';
+
+const DEMO = join('examples', 'demo', 'demo.js');
+const SMALL = ['--commits', '20', '--clients', '2', '--mbits', '1000'];
 
 const { directory, defer } = cleanup(afterEach);
 let temporary: string;
@@ -20,21 +22,61 @@ beforeEach(async () => {
   defer(async () => expect(await readdir(temporary)).toEqual([]));
 });
 
-test('The demo runs without arguments, with a repository that it makes', async () => {
-  const { code, stdout, stderr } = await runDemo(temporary, []);
+test('The demo measures each step with git clone and with the app, and adds up', async () => {
+  const { code, stdout, stderr } = await runDemo(SMALL);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  expect(stdout).toMatch(/^A generated repository of \d+,\d+ objects/m);
-  expect(stdout).toMatch(/^ {2}cold request +\d+\.\d+ s +\d+\.\d MB/m);
-  expect(stdout).toMatch(/^ {2}git fsck +no complaints$/m);
+  expect(titlesIn(stdout)).toEqual([
+    'The first request, to an app that has just started',
+    '2 clients at once, and again a new app that has nothing',
+    'One client more',
+    'After a push',
+    'The upstream is down',
+    'The app is killed and starts again, while the upstream is still down',
+  ]);
+  const [git, app] = ['git clone', 'with the app'].map((label) => rowsIn(stdout, label));
+  expect(git?.map(({ time }) => time === 'fails')).toEqual([
+    false,
+    false,
+    false,
+    false,
+    true,
+    true,
+  ]);
+  expect(app?.map(({ time }) => time === 'fails')).not.toContain(true);
+  // Two clients of git get everything, two clients of the app share one clone; then there is little or nothing.
+  const kilobytes = (rows = app) => rows?.map(({ bytes }) => Math.round(Number.parseFloat(bytes)));
+  const [all = Number.NaN] = kilobytes(git) ?? [];
+  expect(kilobytes(git)?.[1]).toBeCloseTo(2 * all, -1);
+  expect(kilobytes()).toEqual([all, all, 0, expect.any(Number), 0, 0]);
+  expect(kilobytes()?.[3]).toBeLessThan(all / 10);
+  expect(stdout).toMatch(/git clone took 2\.\d times the bytes/);
+  const sums = stdout.slice(stdout.indexOf('\nSums of steps 1 to 4'));
+  const seconds = git?.slice(0, 4).reduce((sum, { time }) => sum + Number.parseFloat(time), 0);
+  expect(Number(/git clone +([\d.]+) s/.exec(sums)?.[1])).toBeCloseTo(seconds ?? 0, 1);
+  expect(stdout).toMatch(/All 7 restored checkouts have git's HEAD and a clean git status/);
+  expect(stdout).not.toContain('\x1b');
+});
+
+test('With a URL, the demo shows that repository, also without curl, zstd and tar', async () => {
+  const { url } = await freshRepository({ directory, defer });
+  const PATH = await directory();
+  await symlink((await run('which', ['git'])).trim(), join(PATH, 'git'));
+  const { code, stdout, stderr } = await runDemo(['--clients', '1', url], { PATH });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const words = stdout.split(/\s+/).join(' ');
+  expect(words).toContain(`The upstream is ${url}.`);
+  expect(words).toContain('Clients of the app run restoreSnapshot.');
+  expect(titlesIn(stdout)).toHaveLength(5);
 });
 
 test('The demo says why it fails', async () => {
   const { url } = await freshRepository({ directory, defer });
   const missing = url.replace(/repo$/, 'missing');
   const failures = [
-    [await runDemo(temporary, [missing]), 'UPSTREAM_NOT_FOUND'],
-    [await runDemo(temporary, ['not a url']), 'not the http(s) URL of a repository'],
-    [await runDemo(temporary, [], { PATH: temporary }), 'needs git'],
+    [await runDemo([missing]), 'answered 404'],
+    [await runDemo(['not a url']), 'not the http(s) URL of a repository'],
+    [await runDemo(['--clients', '0']), '--clients takes a whole number from 1'],
+    [await runDemo([], { PATH: temporary }), 'needs git'],
   ] as const;
   for (const [{ code, stderr }, message] of failures) {
     expect(code).toBe(1);
@@ -50,13 +92,11 @@ test('Ctrl-C ends the demo and all processes that it started', async () => {
   await run('mkfifo', [pipe]);
   const git = `#!/bin/sh
 [ "$1" = http-backend ] && exec tail -f /dev/null >"${pipe}"
-# The demo takes no copy of this checkout, and does not pack what it makes.
-case "$*" in *rev-parse*) exit 1;; *repack*) exit 0;; esac
 PATH="\${PATH#*:}" exec git "$@"
 `;
   await writeFile(join(programs, 'git'), git, { mode: 0o755 });
   const PATH = `${programs}:${process.env.PATH}`;
-  const child = spawn(process.execPath, [DEMO], {
+  const child = spawn(process.execPath, [DEMO, ...SMALL], {
     env: { ...cleanEnvironment(), TMPDIR: temporary, PATH },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
@@ -69,3 +109,19 @@ PATH="\${PATH#*:}" exec git "$@"
   await closed;
   expect([child.exitCode, await complaints]).toEqual([130, 'interrupted\n']);
 });
+
+/** Runs the demo to its end. */
+async function runDemo(args: readonly string[], env: Record<string, string> = {}) {
+  return await execute(process.execPath, [DEMO, ...args], { env: { TMPDIR: temporary, ...env } });
+}
+
+/** The titles of the steps. */
+function titlesIn(output: string): string[] {
+  return Array.from(output.matchAll(/^\d {2}(.*)$/gm), ([, title = '']) => title);
+}
+
+/** The time and the bytes of each step. */
+function rowsIn(output: string, label: string): { time: string; bytes: string }[] {
+  const row = new RegExp(`^ {3}${label} +(\\d+\\.\\d\\d s|fails) +(\\d+\\.\\d [kM]B)$`, 'gm');
+  return Array.from(output.matchAll(row), ([, time = '', bytes = '']) => ({ time, bytes }));
+}
