@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises';
+import { Agent } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { restoreSnapshot } from 'express-git-snapshot/client';
 import { isInstalled, run } from './programs.js';
@@ -27,7 +28,7 @@ const pipeline = {
 const restoreClient = {
   name: 'restoreSnapshot',
   async get(url, directory, signal) {
-    await restoreSnapshot({ url, directory, signal });
+    await restoreSnapshot({ url, directory, signal, agent: new Agent() }); // without a proxy
   },
 };
 

@@ -46,7 +46,7 @@ async function demo() {
   releases.push(() => line.cut());
   const app = createAppProcess({
     host: source.host,
-    originUrl: `https://${source.host}`,
+    originUrl: source.originUrl,
     upstreamUrl: line.url,
   });
   releases.push(() => app.kill());
@@ -81,6 +81,7 @@ async function localSource(directory, commits, mbits) {
   releases.push(() => host.close());
   return {
     host: 'git.example',
+    originUrl: 'https://git.example',
     url: host.url,
     path: 'team/app',
     push,
@@ -105,7 +106,13 @@ async function remoteSource(text) {
   // The host may have redirected the request, for instance after the repository was renamed.
   const { origin, host, pathname } = new URL(answer.url.replace(REF_LIST, ''));
   const path = pathname.slice(1);
-  return { host, url: origin, path, description: `The upstream is ${origin}/${path}.` };
+  return {
+    host,
+    originUrl: origin,
+    url: origin,
+    path,
+    description: `The upstream is ${origin}/${path}.`,
+  };
 }
 
 function positive(name, values) {

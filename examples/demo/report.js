@@ -46,7 +46,7 @@ export function createReport(stream) {
   }
 
   return {
-    title: (text) => line(`\n${style(1, text)}`),
+    title: (text) => line(`\n${style(1, wrap(text, width, ''))}`),
     text: (text) => line(wrap(text, width, '')),
     note: (text) => line(style(2, wrap(text, width, MARGIN))),
 
