@@ -10,7 +10,7 @@ const snapshots = createSnapshotRouter({
   hosts: {
     [HOST]: { baseUrl: UPSTREAM_URL, originUrl: ORIGIN_URL, allowPrivateAddresses: true },
   },
-  freshness: { minRebuildInterval: 0 }, // a snapshot after each push
+  freshness: { checkInterval: 0, minRebuildInterval: 0 }, // a snapshot right after each push
   locks: new MemoryLocks(), // the locks of a killed process would leave files
   logger: false, // the demo itself says what failed
 });

@@ -45,7 +45,9 @@ export async function walkThrough({ clients, push, ...parts }) {
       },
     });
     const time = formatSeconds(seconds);
-    report.note(`A webhook reported the push. ${time} later, the app served the new commit.`);
+    report.note(
+      `A webhook reported the push. ${time} later, the app, with minRebuildInterval: 0, served it.`,
+    );
   }
 
   await line.cut();
