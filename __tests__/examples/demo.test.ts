@@ -7,12 +7,25 @@ import { createReadStream } from 'node:fs';
 import { readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { pathToFileURL } from 'node:url';
 import { freshRepository } from '../support/fresh-repository.js';
 import { cleanEnvironment, execute, run } from '../support/run.js';
 import { cleanup } from '../support/temporary-directory.js';
 
 const DEMO = join('examples', 'demo', 'demo.js');
 const SMALL = ['--commits', '20', '--clients', '2', '--mbits', '1000'];
+
+/** What the test uses of `examples/demo/report.js`. */
+interface DemoReport {
+  createReport(stream: {
+    readonly isTTY: boolean;
+    readonly columns: number;
+    write(text: string): void;
+  }): {
+    bars(rows: { label: string; numbers: string[]; length: number }[]): void;
+    close(): void;
+  };
+}
 
 const { directory, defer } = cleanup(afterEach);
 let temporary: string;
@@ -69,6 +82,30 @@ test('With a URL, the demo shows that repository, also without curl, zstd and ta
   expect(titlesIn(stdout)).toHaveLength(4);
 });
 
+test.each([
+  ['with colours', undefined],
+  ['without colours if the user wants none', '1'],
+])('On a terminal, the demo draws bars, %s', async (_how, noColor) => {
+  const { createReport }: DemoReport = await import(pathToFileURL('examples/demo/report.js').href);
+  const before = process.env.NO_COLOR;
+  defer(async () => setNoColor(before));
+  setNoColor(noColor);
+  let output = '';
+  const write = (text: string) => {
+    output += text;
+  };
+  const report = createReport({ isTTY: true, columns: 80, write });
+  report.bars([
+    { label: 'git clone', numbers: ['2.00 s'], length: 2 },
+    { label: 'with the app', numbers: ['1.00 s'], length: 1 },
+    { label: 'with the app', numbers: ['fails'], length: Number.NaN },
+  ]);
+  report.close();
+  const lines = output.trimEnd().split('\n');
+  expect(lines.map((line) => line.split('█').length - 1)).toEqual([49, 24, 0]);
+  expect(output.includes('\x1b[')).toBe(noColor === undefined);
+});
+
 test('The demo says why it fails', async () => {
   const { url } = await freshRepository({ directory, defer });
   const missing = url.replace(/repo$/, 'missing');
@@ -109,6 +146,11 @@ PATH="\${PATH#*:}" exec git "$@"
   await closed;
   expect([child.exitCode, await complaints]).toEqual([130, 'interrupted\n']);
 });
+
+function setNoColor(value: string | undefined): void {
+  if (value === undefined) delete process.env.NO_COLOR;
+  else process.env.NO_COLOR = value;
+}
 
 /** Runs the demo to its end. */
 async function runDemo(args: readonly string[], env: Record<string, string> = {}) {
