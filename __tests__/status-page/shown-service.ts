@@ -29,6 +29,8 @@ export class ShownService {
   act: (call: string) => Promise<void> = async () => {};
   /** Runs before the repositories are listed. */
   list: () => Promise<void> = async () => {};
+  /** Runs after a status was read, before it is returned. */
+  read: () => Promise<void> = async () => {};
   readonly #allowList: AllowList = parseOptions({ dataDir: 'unused', hosts: ['git.test'] });
 
   get shown(): ShownSnapshots {
@@ -74,7 +76,9 @@ export class ShownService {
 
   async status(repository: RepositoryId): Promise<RepositoryStatus> {
     this.calls.push(`status ${repositoryKey(repository)}`);
-    return this.statuses.get(repositoryKey(repository)) ?? emptyStatus(repository);
+    const status = this.statuses.get(repositoryKey(repository)) ?? emptyStatus(repository);
+    await this.read();
+    return status;
   }
 
   async listRepositories(): Promise<RepositoryStatus[]> {

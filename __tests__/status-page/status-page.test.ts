@@ -3,6 +3,7 @@ import { createStatusPage } from '../../lib/status-page/index.js';
 import type { RepositoryRow } from '../../lib/status-page/messages.js';
 import { EXPRESS, type ExpressVersion } from '../http/test-server.js';
 import { door } from '../support/door.js';
+import { Hold } from '../support/hold.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { startPage } from './page-host.js';
 import { ShownService, storedArtifact } from './shown-service.js';
@@ -232,6 +233,25 @@ describe('Live updates', () => {
     service.statuses.delete('git.test/org/repo-7');
     service.job('build', 'git.test/org/repo-7').start();
     expect(await stream.next('rows')).toMatchObject({ removed: ['git.test/org/repo-7'] });
+  });
+
+  test('tell of a change that comes while the status before it is read', async () => {
+    service.add('git.test/org/repo');
+    const host = await startPage(service, defer);
+    await host.json('api/repositories');
+    const stream = await host.events();
+    const hold = new Hold();
+    service.read = () => hold.wait();
+    service.job('fetch', 'git.test/org/repo').start();
+    await hold.reached;
+    service.statuses.delete('git.test/org/repo');
+    service.job('build', 'git.test/org/repo').start();
+    hold.release();
+    const { removed } = await stream.next(
+      'rows',
+      ({ rows, reload }) => rows.length === 0 && !reload,
+    );
+    expect(removed).toEqual(['git.test/org/repo']);
   });
 
   test('go to a limited number of pages; the others ask', async () => {

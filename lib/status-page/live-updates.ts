@@ -119,11 +119,12 @@ export class LiveUpdates {
 
   async #sendRows(): Promise<void> {
     const { table } = this.#parts;
-    await table.reread();
+    // Before the statuses are read: what changes meanwhile is sent the next time.
     const names = [...this.#changed];
     const reload = this.#mustReload || names.length > MAX_ROWS;
     this.#changed.clear();
     this.#mustReload = false;
+    await table.reread();
     const rows = reload ? [] : await table.rows(names);
     const kept = new Set(rows.map(({ name }) => name));
     const removed = reload ? [] : names.filter((name) => !kept.has(name));
