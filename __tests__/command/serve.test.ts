@@ -195,7 +195,7 @@ describe('The first Ctrl-C', () => {
     expect(await readdir(join(repository.dataDir, 'snapshots'))).toHaveLength(1);
   });
 
-  test('is enough for a server without requests, and the second one ends all requests', async () => {
+  test('is followed by one that ends all requests at once, with the code 130', async () => {
     const gate = repository.upstream.gate('org/repo');
     const { serving, url } = await startServer();
     const restoring = startCommand(['restore', '--retry-for=0', `${url}/org/repo`, target]);
@@ -205,43 +205,5 @@ describe('The first Ctrl-C', () => {
     serving.interrupt();
     expect(await serving.exitCode).toBe(130);
     expect(await restoring.exitCode).toBe(75);
-  });
-});
-
-describe('serve fails', () => {
-  test("with the code 1 if its port is in use, or its directory can't be written", async () => {
-    const { url } = await startServer();
-    const { port } = new URL(url);
-    const args = ['serve', '--host', 'git.example', '--data', await directory()];
-    const taken = await runCommand([...args, '--port', port]);
-    expect([taken.exitCode, taken.stderr]).toEqual([
-      1,
-      `express-git-snapshot: port ${port} of 127.0.0.1 is in use: choose another one by --port\n`,
-    ]);
-    const file = join(await directory(), 'file');
-    await writeFile(file, '');
-    const unwritable = await runCommand(['serve', '--host', 'git.example', '--data', file]);
-    expect([unwritable.exitCode, unwritable.stdout]).toEqual([1, '']);
-    expect(unwritable.stderr).toContain(file);
-  });
-
-  test.each<[string, string[], Record<string, string>?]>([
-    ['no host', []],
-    ['a host that is none', ['--host', 'a b']],
-    ['a base URL that is none', ['--host', 'https://']],
-    ['a host with a password', ['--host', 'https://me:Secret1@git.example']],
-    ['a port that is none', ['--host', 'git.example', '--port', '65536']],
-    ['an argument', ['--host', 'git.example', 'surplus']],
-    [
-      'a token for two hosts',
-      ['--host', 'git.example', '--host', 'git2.example'],
-      { GIT_TOKEN: 'Secret1' },
-    ],
-  ])('with the code 2 for %s', async (_, options, environment = {}) => {
-    const args = ['serve', ...options, '--data', join(target, 'data')];
-    const outcome = await runCommand(args, { environment });
-    expect([outcome.exitCode, outcome.stdout]).toEqual([2, '']);
-    expect(outcome.stderr).toMatch(/^express-git-snapshot: \S+ .*\n/);
-    expect(outcome.stderr).not.toContain('Secret1');
   });
 });

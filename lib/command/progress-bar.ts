@@ -44,7 +44,7 @@ export async function showProgress(terminal: NodeJS.WritableStream): Promise<Pro
   };
 
   function line(options: Options, { progress }: Params): string {
-    if (downloading === undefined || latest === undefined) {
+    if (downloading === undefined || latest === undefined || latest.receivedBytes === 0) {
       return `Waiting for the server: ${inTime(secondsSince(started))}`;
     }
     const { receivedBytes, totalBytes } = latest;
