@@ -8,6 +8,7 @@ import {
   readFile,
   rename,
   rm,
+  symlink,
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,11 +18,13 @@ import {
   restoreSnapshot,
 } from '../../lib/client/index.js';
 import { temporaryName } from '../../lib/fs/temporary.js';
+import { serve } from '../client/archive-server.js';
 import { describeTree } from '../client/describe-tree.js';
+import { FOREVER } from '../support/bundle-client.js';
 import { fsck } from '../support/fsck.js';
-import { type HostApp, startHostApp } from '../support/host-app.js';
+import { HOST, type HostApp, startHostApp } from '../support/host-app.js';
 import { type Files, RepositoryBuilder } from '../support/repository-builder.js';
-import { git } from '../support/run.js';
+import { git, runBinary } from '../support/run.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { startUpstream } from '../support/upstream.js';
 
@@ -70,7 +73,7 @@ const NEW: Files = {
 };
 
 const shared = cleanup(afterAll);
-const { directory } = cleanup(afterEach);
+const { directory, defer } = cleanup(afterEach);
 
 let app: HostApp;
 let bare: string;
@@ -90,7 +93,7 @@ beforeAll(async () => {
   app = await startHostApp({
     upstreamUrl: upstream.url,
     dataDir: await shared.directory(),
-    freshness: { staleWhileRevalidate: 0, maxAge: 0, checkInterval: 0 },
+    freshness: { maxAge: FOREVER, checkInterval: 0 },
   });
   shared.defer(() => app.close());
   original = join(await shared.directory(), 'original');
@@ -104,6 +107,7 @@ beforeAll(async () => {
   await later.finish();
   await git(bare, 'update-ref', '-d', 'refs/heads/removed');
   newest = await git(bare, 'rev-parse', 'main');
+  await app.router.service.refresh({ host: HOST, path: PATH });
 });
 
 async function copy(from = original): Promise<string> {
@@ -220,52 +224,48 @@ describe('A checkout becomes what git pull makes of it', () => {
 });
 
 describe('An update that would overwrite local changes fails, and changes no file', () => {
-  test.each<[string, string[], (checkout: string) => Promise<unknown>]>([
-    ['a changed file', ['edited.txt'], (c) => writeFile(join(c, 'edited.txt'), 'mine\n')],
-    ['a change of one byte', ['edited.txt'], (c) => writeFile(join(c, 'edited.txt'), 'onE\n')],
-    ['a converted file', ['windows.bat'], (c) => writeFile(join(c, 'windows.bat'), 'echo 0\r\n')],
-    ['another mode', ['edited.txt'], (c) => chmod(join(c, 'edited.txt'), 0o755)],
-    [
-      'a changed file that is deleted',
-      ['deleted/b.txt'],
-      (c) => writeFile(join(c, 'deleted/b.txt'), 'B\n'),
-    ],
-    [
-      'a staged change',
-      ['edited.txt'],
-      async (c) => {
-        await writeFile(join(c, 'edited.txt'), 'mine\n');
-        await git(c, 'add', 'edited.txt');
-      },
-    ],
-    ['a staged removal', ['edited.txt'], (c) => git(c, 'rm', '--quiet', 'edited.txt')],
-    ['an untracked file', ['added.txt'], (c) => writeFile(join(c, 'added.txt'), 'mine\n')],
-    [
-      'an untracked file where a directory goes',
-      ['new'],
-      (c) => writeFile(join(c, 'new'), 'mine\n'),
-    ],
-    [
-      'untracked files where a file goes',
-      ['becomes-file/mine.txt'],
-      (c) => writeFile(join(c, 'becomes-file/mine.txt'), 'mine\n'),
-    ],
-    [
-      'several',
-      ['"added.txt", "edited.txt"'],
-      async (c) => {
-        await writeFile(join(c, 'added.txt'), 'mine\n');
-        await writeFile(join(c, 'edited.txt'), 'mine\n');
-      },
-    ],
-  ])('such as %s', async (_, paths, change) => {
-    const checkout = await copy();
-    await change(checkout);
+  async function expectRefused(checkout: string, paths: readonly string[]): Promise<void> {
     const before = await unmoved(checkout);
-    const error = await update(checkout).catch((reason: unknown) => reason);
-    expect(error).toMatchObject({ code: 'LOCAL_CHANGES', isTransient: false });
-    for (const path of paths) expect(String(error)).toContain(path);
+    const shown = paths.map((path) => `"${path}"`).join(', ');
+    await expect(update(checkout)).rejects.toMatchObject({
+      code: 'LOCAL_CHANGES',
+      message: expect.stringContaining(`local changes in ${shown}; nothing`),
+    });
     expect(await unmoved(checkout)).toEqual(before);
+  }
+
+  test('in changed files, and untracked ones that are in the way', async () => {
+    const checkout = await copy();
+    const write = (path: string, content: string) => writeFile(join(checkout, path), content);
+    await write('edited.txt', 'onE\n'); // of the same size
+    await write('windows.bat', 'echo 0\r\n');
+    await write('deleted/b.txt', 'B\n');
+    await write('added.txt', 'mine\n');
+    await write('becomes-file/mine.txt', 'mine\n');
+    const paths = ['added.txt', 'becomes-file/mine.txt', 'deleted/b.txt', 'edited.txt'];
+    await expectRefused(checkout, [...paths, 'windows.bat']);
+  });
+
+  test('in staged changes, modes, links, and a file in the place of a directory', async () => {
+    const checkout = await copy();
+    await writeFile(join(checkout, 'edited.txt'), 'mine\n');
+    await git(checkout, 'add', 'edited.txt');
+    await git(checkout, 'rm', '--quiet', 'version.id');
+    await chmod(join(checkout, 'wide.u16'), 0o755);
+    await rm(join(checkout, 'link'));
+    await symlink('mine', join(checkout, 'link'));
+    await writeFile(join(checkout, 'new'), 'mine\n');
+    await expectRefused(checkout, ['edited.txt', 'link', 'new', 'version.id', 'wide.u16']);
+  });
+
+  test('behind a symlink that takes the place of a directory', async () => {
+    const [checkout, outside] = [await copy(), await directory()];
+    await rename(join(checkout, 'becomes-file'), join(outside, 'becomes-file'));
+    await symlink(join(outside, 'becomes-file'), join(checkout, 'becomes-file'));
+    await expectRefused(checkout, ['becomes-file']);
+    await update(checkout, { force: true });
+    expect(await readFile(join(checkout, 'becomes-file'), 'utf8')).toBe('a file\n');
+    expect(await readdir(join(outside, 'becomes-file'))).toEqual(['inside.txt']);
   });
 });
 
@@ -300,6 +300,133 @@ describe('A commit is never lost', () => {
     expect(await update(checkout)).toMatchObject({ outcome: 'updated', commit: newest });
     expect(await seen(checkout)).toMatchObject({ head: 'refs/heads/main', status: '', fsck: [] });
   });
+});
+
+describe('Another server', () => {
+  /** Serves these bytes as the bundle. */
+  async function serveBundle(bundle: Buffer): Promise<string> {
+    return await serve({ defer }, (req, res) => {
+      expect(req.url).toMatch(/^\/git\/github\.com\/a\/repo\/snapshot\.bundle\?base=[0-9a-f]{40}$/);
+      res.end(bundle);
+    }).then((url) => url.replace('/b/', '/repo/'));
+  }
+
+  const bundleOfGit = async () => {
+    const base = await git(original, 'rev-parse', 'HEAD');
+    return runBinary('git', ['bundle', 'create', '--quiet', '-', `${base}..main`], { cwd: bare });
+  };
+
+  test('may send a bundle that git made, with deltas whose bases the checkout has', async () => {
+    const checkout = await copy();
+    const url = await serveBundle(await bundleOfGit());
+    expect(await update(checkout, { url })).toMatchObject({ outcome: 'updated', commit: newest });
+    expect(await seen(checkout)).toMatchObject({ status: '', fsck: [] });
+  });
+
+  test.each<[string, (bundle: Buffer) => Buffer | Promise<Buffer>]>([
+    ['is cut', (bundle) => bundle.subarray(0, -30)],
+    ['has a flipped bit', (bundle) => flipBit(bundle, bundle.length - 40)],
+    ['has no header', () => Buffer.from('<html>\n\n</html>')],
+    [
+      'names its branch ../../config',
+      (bundle) => replaced(bundle, 'refs/heads/main', 'refs/heads/../x'),
+    ],
+    [
+      'needs a commit that is missing',
+      (bundle) => replaced(bundle, /-[0-9a-f]{40}/, `-${'a'.repeat(40)}`),
+    ],
+    [
+      'lacks objects',
+      () =>
+        runBinary('git', ['bundle', 'create', '--quiet', '-', 'main~1..main'], { cwd: bare }).then(
+          (b) => replaced(b, /-[0-9a-f]{40}.*\n/, ''),
+        ),
+    ],
+  ])('may send a bundle that %s: nothing changes', async (_, damage) => {
+    const checkout = await copy();
+    const url = await serveBundle(await damage(await bundleOfGit()));
+    const before = await describeTree(join(checkout, '.git'));
+    const failing = expect(update(checkout, { url })).rejects;
+    await failing.toMatchObject({ code: 'ARCHIVE_INVALID' });
+    const isTime = / 40000 /;
+    const after = await describeTree(join(checkout, '.git'));
+    expect(after.filter((line) => !isTime.test(line))).toEqual(
+      before.filter((line) => !isTime.test(line)),
+    );
+  });
+
+  function flipBit(bytes: Buffer, at: number): Buffer {
+    const flipped = Buffer.from(bytes);
+    flipped.writeUInt8(flipped.readUInt8(at) ^ 1, at);
+    return flipped;
+  }
+
+  function replaced(bytes: Buffer, text: string | RegExp, by: string): Buffer {
+    return Buffer.from(bytes.toString('latin1').replace(text, by), 'latin1');
+  }
+});
+
+describe('After a forced push', () => {
+  /** Moves the upstream's branch, and back after the test. */
+  async function forcePush(to: string): Promise<void> {
+    const move = async (commit: string) => {
+      await git(bare, 'update-ref', 'refs/heads/main', commit);
+      await app.router.service.refresh({ host: HOST, path: PATH });
+    };
+    defer(() => move(newest));
+    await move(to);
+  }
+
+  test('to other commits, only force moves the branch', async () => {
+    const checkout = await copy();
+    await update(checkout);
+    const side = await git(bare, 'rev-parse', 'added/branch');
+    await forcePush(side);
+    await expect(update(checkout)).rejects.toMatchObject({ code: 'DIVERGED' });
+    expect(await update(checkout, { force: true })).toMatchObject({ commit: side });
+    expect(await seen(checkout)).toMatchObject({ status: '', fsck: [] });
+  });
+
+  test('back to an older commit, to which no bundle leads, the branch stays without force', async () => {
+    const checkout = await copy();
+    await update(checkout);
+    const older = await git(checkout, 'rev-parse', 'HEAD~1');
+    await forcePush(older);
+    expect(await update(checkout)).toMatchObject({ outcome: 'unchanged', commit: newest });
+    expect(await git(checkout, 'rev-parse', 'origin/main')).toBe(older);
+    expect(await update(checkout, { force: true })).toMatchObject({ commit: older });
+    expect(await seen(checkout)).toMatchObject({ status: '', fsck: [] });
+  });
+});
+
+test('A shallow checkout is updated by force, and becomes whole by a whole snapshot', async () => {
+  const checkout = join(await directory(), 'checkout');
+  const old = await git(bare, 'rev-parse', 'main~2');
+  await update(checkout, { url: `${app.snapshotUrl(PATH)}?ref=${old}&depth=1` });
+  const url = `${app.snapshotUrl(PATH)}?ref=main&depth=1`;
+  expect(await update(checkout, { url, force: true })).toMatchObject({ commit: newest });
+  expect(await git(checkout, 'rev-list', '--count', 'HEAD')).toBe('1');
+  expect(await fsck(checkout)).toEqual([]);
+  await update(checkout);
+  expect(await git(checkout, 'rev-list', '--count', 'HEAD')).toBe('3');
+  expect(await git(checkout, 'rev-parse', '--is-shallow-repository')).toBe('false');
+  expect(await seen(checkout)).toMatchObject({ status: '', fsck: [] });
+});
+
+test('A checkout without commits gets its first one', async () => {
+  const path = 'org/empty';
+  const empty = join(bare, '../empty.git');
+  await git('.', 'init', '--quiet', '--bare', '--initial-branch=main', empty);
+  const [checkout, url] = [join(await directory(), 'checkout'), app.snapshotUrl(path)];
+  await restoreSnapshot({ url, directory: checkout });
+  expect(await update(checkout, { url })).toMatchObject({
+    outcome: 'unchanged',
+    commit: undefined,
+  });
+  await git(bare, 'push', '--quiet', empty, 'main');
+  await app.router.service.refresh({ host: HOST, path });
+  expect(await update(checkout, { url })).toMatchObject({ outcome: 'updated', commit: newest });
+  expect(await seen(checkout)).toMatchObject({ status: '', fsck: [] });
 });
 
 test('HEAD goes where the snapshot has it, and the branch that was checked out stays', async () => {

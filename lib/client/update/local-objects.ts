@@ -7,7 +7,7 @@ import { hasCode } from '../../errors.js';
 import { unlessMissing } from '../../fs/errors.js';
 import { type CommitHeader, parseCommit } from '../../git/commit.js';
 import { ObjectType, objectTypeName } from '../../git/object.js';
-import { ObjectMemory } from '../../pack/object-memory.js';
+import type { ObjectMemory } from '../../pack/object-memory.js';
 import { type GitObject, ObjectReader } from '../../pack/reader.js';
 import { unsupported } from './errors.js';
 import { UPDATE_LIMITS } from './limits.js';
@@ -21,21 +21,19 @@ export class LocalObjects {
   readonly #directory: string;
   readonly #packed: ObjectReader;
 
-  private constructor(directory: string, packs: readonly string[]) {
+  private constructor(directory: string, packs: readonly string[], memory: ObjectMemory) {
     this.#directory = directory;
-    this.#packed = new ObjectReader(packs, UPDATE_LIMITS, new ObjectMemory(0));
+    this.#packed = new ObjectReader(packs, UPDATE_LIMITS, memory);
   }
 
-  /** @param directory `.git/objects`. */
-  static async open(directory: string): Promise<LocalObjects> {
+  /** @param directory `.git/objects`. @param memory all readers of an update share it. */
+  static async open(directory: string, memory: ObjectMemory): Promise<LocalObjects> {
     const below = join(directory, 'pack');
     const names = new Set((await unlessMissing(readdir(below))) ?? []);
     const indexed = [...names].filter((name) => name.endsWith('.idx')).map((n) => n.slice(0, -4));
     const packs = indexed.filter((name) => names.has(`${name}.pack`));
-    return new LocalObjects(
-      directory,
-      packs.map((name) => join(below, name)),
-    );
+    const paths = packs.map((name) => join(below, name));
+    return new LocalObjects(directory, paths, memory);
   }
 
   has(oid: string): boolean {

@@ -4,12 +4,10 @@ import { unlessMissing } from '../../fs/errors.js';
 import { replace } from '../../fs/replace.js';
 import { syncData } from '../../fs/sync-data.js';
 import { type BundleHeader, parseBundleHeader } from '../../git/bundle-header.js';
-import { parseCommit, parseTagTarget } from '../../git/commit.js';
-import { ObjectType } from '../../git/object.js';
-import { parseTree } from '../../git/tree.js';
+import { isValidRefName } from '../../git/refs.js';
 import { ingestPack } from '../../pack/ingest.js';
-import { ObjectMemory } from '../../pack/object-memory.js';
-import { withReader } from '../../pack/reader.js';
+import type { ObjectMemory } from '../../pack/object-memory.js';
+import { refuseIncomplete } from './connectivity.js';
 import { invalidUpdate } from './errors.js';
 import { UPDATE_LIMITS } from './limits.js';
 import type { LocalObjects } from './local-objects.js';
@@ -24,28 +22,36 @@ export interface BundledBranch {
   readonly oid: string;
 }
 
+export interface Receiving {
+  /** `.git/objects` */
+  readonly objectDirectory: string;
+  /** An empty directory of the same file system. */
+  readonly scratch: string;
+  readonly memory: ObjectMemory;
+  readonly signal: AbortSignal | undefined;
+}
+
 /**
  * Adds the objects of a bundle to a checkout: hashes each object, and checks that no object that one
  * of them names is missing. No ref changes.
  *
- * @param scratch an empty directory of the same file system.
  * @throws SnapshotError `ARCHIVE_INVALID`, `LIMIT_EXCEEDED`; errors of the source.
  */
 export async function receiveBundle(
   source: AsyncIterable<Uint8Array>,
   objects: LocalObjects,
-  objectDirectory: string,
-  scratch: string,
+  { objectDirectory, scratch, memory, signal }: Receiving,
 ): Promise<BundledBranch> {
   const chunks = source[Symbol.asyncIterator]();
   const { header, rest } = await readHeader(chunks);
   const missing = header.prerequisites.find((oid) => !objects.has(oid));
   if (missing !== undefined) throw invalidUpdate(`the bundle needs ${missing}, which is missing`);
-  const branch = header.refs.find(({ name }) => name.startsWith(BRANCHES));
+  const isBranch = (name: string) => name.startsWith(BRANCHES) && isValidRefName(name);
+  const branch = header.refs.find(({ name }) => isBranch(name));
   if (branch === undefined) throw invalidUpdate('the bundle has no branch');
   const pack = continued(rest, chunks);
   const { name } = await ingestPack(pack, scratch, UPDATE_LIMITS, { bases: objects });
-  await refuseIncomplete(join(scratch, name), branch.oid, objects);
+  await refuseIncomplete(join(scratch, name), branch.oid, objects, { memory, signal });
   await movePack(scratch, join(objectDirectory, 'pack'), name);
   return { ref: branch.name, oid: branch.oid };
 }
@@ -78,32 +84,6 @@ async function* continued(
     if (done) return;
     yield value;
   }
-}
-
-/**
- * Refuses a pack whose objects name one that neither the pack nor the checkout has. What the checkout
- * has is complete: that is the rule of every repository.
- */
-async function refuseIncomplete(pack: string, tip: string, objects: LocalObjects): Promise<void> {
-  const context = { limits: UPDATE_LIMITS, memory: new ObjectMemory(0) };
-  await withReader([pack], context, (packed) => {
-    const require = (oid: string) => {
-      if (packed.has(oid) || objects.has(oid)) return;
-      throw invalidUpdate(`the bundle lacks object ${oid}`);
-    };
-    require(tip);
-    for (let number = 0; number < packed.objectCount; number++) {
-      if (packed.typeOfNumber(number) === ObjectType.blob) continue;
-      const { type, data } = packed.readNumber(number);
-      if (type === ObjectType.tag) require(parseTagTarget(data));
-      else if (type === ObjectType.tree) {
-        for (const { kind, oid } of parseTree(data)) if (kind !== 'gitlink') require(oid);
-      } else {
-        const { tree, parents } = parseCommit(data);
-        for (const oid of [tree, ...parents]) require(oid.toString('hex'));
-      }
-    }
-  });
 }
 
 /** Moves a pack, the idx last: git finds packs by it. Does nothing if the pack is there already. */

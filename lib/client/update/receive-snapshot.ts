@@ -2,10 +2,10 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unlessMissing } from '../../fs/errors.js';
 import type { Ref } from '../../git/refs.js';
-import { ObjectMemory } from '../../pack/object-memory.js';
+import type { ObjectMemory } from '../../pack/object-memory.js';
 import { withReader } from '../../pack/reader.js';
 import { type Checkout, readConfig, readShallow } from './checkout.js';
-import { unsupported } from './errors.js';
+import { invalidUpdate, unsupported } from './errors.js';
 import { UPDATE_LIMITS } from './limits.js';
 import { type LocalHead, LocalRefs } from './local-refs.js';
 import { replaceLocked } from './lock-file.js';
@@ -29,6 +29,7 @@ export interface SnapshotRefs {
 export async function receiveSnapshot(
   unpacked: string,
   { gitDirectory, originUrl, shallow }: Checkout,
+  memory: ObjectMemory,
 ): Promise<SnapshotRefs> {
   const config = await readConfig(join(unpacked, 'config'));
   const url = config.text('remote.origin.url') ?? '';
@@ -46,13 +47,17 @@ export async function receiveSnapshot(
   for (const pack of packs) await movePack(from, to, pack);
   if (shallow.size > 0 && added.size === 0) {
     const places = packs.map((pack) => join(to, pack));
-    await writeShallow(gitDirectory, shallow, await missingFrom(places, shallow));
+    await writeShallow(gitDirectory, shallow, await missingFrom(places, shallow, memory));
   }
   const refs = new LocalRefs(unpacked);
   const head = await refs.head();
+  if ('ref' in head && !head.ref.startsWith('refs/heads/')) {
+    throw invalidUpdate("the snapshot's HEAD is no branch");
+  }
   const commit = 'ref' in head ? await refs.read(head.ref) : head.oid;
-  const packed = [...(await refs.packed())];
-  return { head, commit, refs: packed.filter(({ name }) => !name.startsWith('refs/heads/')) };
+  // No others: refs/replace, for one, would change what git reads.
+  const isFetched = ({ name }: Ref) => /^refs\/(?:remotes\/origin|tags)\//.test(name);
+  return { head, commit, refs: [...(await refs.packed())].filter(isFetched) };
 }
 
 /** As after `git fetch --depth`, both histories are cut. As after `--unshallow`, a whole one is not. */
@@ -73,8 +78,12 @@ async function writeShallow(
   await replaceLocked(path, async () => content);
 }
 
-async function missingFrom(packs: readonly string[], oids: Iterable<string>): Promise<Set<string>> {
-  const context = { limits: UPDATE_LIMITS, memory: new ObjectMemory(0) };
+async function missingFrom(
+  packs: readonly string[],
+  oids: Iterable<string>,
+  memory: ObjectMemory,
+): Promise<Set<string>> {
+  const context = { limits: UPDATE_LIMITS, memory };
   return await withReader(
     packs,
     context,

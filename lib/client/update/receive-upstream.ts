@@ -4,8 +4,10 @@ import type { Ref } from '../../git/refs.js';
 import type { Checkout } from './checkout.js';
 import type { Position } from './choose-commit.js';
 import type { LocalObjects } from './local-objects.js';
-import { receiveBundle } from './receive-bundle.js';
+import { type Receiving, receiveBundle } from './receive-bundle.js';
 import { receiveSnapshot } from './receive-snapshot.js';
+
+type Scratch = Omit<Receiving, 'objectDirectory'>;
 
 const TRACKING = 'refs/remotes/origin/';
 
@@ -32,20 +34,22 @@ export interface Upstream extends Position {
 /**
  * Gets the objects that the checkout lacks: by a bundle if the server offers one, else by the
  * snapshot. No ref changes.
- *
- * @param scratch an empty directory of the same file system.
  */
 export async function receiveUpstream(
   checkout: Checkout,
   objects: LocalObjects,
   source: UpdateSource,
-  scratch: string,
+  receiving: Scratch,
 ): Promise<Upstream> {
-  const bundled = await receiveByBundle(checkout, objects, source, join(scratch, 'bundle'));
+  const { scratch, memory } = receiving;
+  const bundled = await receiveByBundle(checkout, objects, source, {
+    ...receiving,
+    scratch: join(scratch, 'bundle'),
+  });
   if (bundled !== undefined) return bundled;
   const unpacked = join(scratch, 'snapshot');
   await source.snapshot(unpacked);
-  return await receiveSnapshot(join(unpacked, '.git'), checkout);
+  return await receiveSnapshot(join(unpacked, '.git'), checkout, memory);
 }
 
 /** A bundle has the default branch, and no other refs. */
@@ -53,7 +57,7 @@ async function receiveByBundle(
   { refs, gitDirectory, originUrl, shallow }: Checkout,
   objects: LocalObjects,
   source: UpdateSource,
-  scratch: string,
+  receiving: Scratch,
 ): Promise<Upstream | undefined> {
   // A shallow history may lack parents of the bundle's commits.
   if (shallow.size > 0) return undefined;
@@ -66,8 +70,9 @@ async function receiveByBundle(
     const ref = tracked.replace(TRACKING, 'refs/heads/');
     return { head: { ref }, commit: base, refs: [] };
   }
-  await mkdir(scratch);
-  const { ref, oid } = await receiveBundle(bundle, objects, join(gitDirectory, 'objects'), scratch);
+  await mkdir(receiving.scratch);
+  const places = { objectDirectory: join(gitDirectory, 'objects'), ...receiving };
+  const { ref, oid } = await receiveBundle(bundle, objects, places);
   const name = ref.replace('refs/heads/', TRACKING);
   return { head: { ref }, commit: oid, refs: [{ name, oid }] };
 }

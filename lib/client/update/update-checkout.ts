@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { SnapshotError } from '../../errors.js';
 import { unlessMissing } from '../../fs/errors.js';
 import { removeAbandoned, removeTree, temporaryName } from '../../fs/temporary.js';
+import { ObjectMemory } from '../../pack/object-memory.js';
 import {
   type Checkout,
   openCheckout,
@@ -51,14 +52,15 @@ export async function updateCheckout(
   const name = temporaryName('restore');
   const scratch = join(checkout.gitDirectory, name);
   await mkdir(scratch, { mode: 0o700 });
+  const memory = new ObjectMemory(0);
   try {
-    const upstream = await withObjects(checkout, (objects) =>
-      receiveUpstream(checkout, objects, source, scratch),
+    const upstream = await withObjects(checkout, memory, (objects) =>
+      receiveUpstream(checkout, objects, source, { scratch, memory, signal: options.signal }),
     );
     options.signal?.throwIfAborted();
     await checkout.refs.track(upstream.refs);
     const present = { ...checkout, shallow: await readShallow(checkout.gitDirectory) };
-    return await withObjects(present, async (objects) =>
+    return await withObjects(present, memory, async (objects) =>
       moveTo(upstream, present, objects, { ...options, scratch, owner: name }),
     );
   } catch (error) {
@@ -121,9 +123,10 @@ async function moveTo(
 
 async function withObjects<T>(
   { gitDirectory }: Checkout,
+  memory: ObjectMemory,
   work: (objects: LocalObjects) => Promise<T>,
 ): Promise<T> {
-  const objects = await LocalObjects.open(join(gitDirectory, 'objects'));
+  const objects = await LocalObjects.open(join(gitDirectory, 'objects'), memory);
   try {
     return await work(objects);
   } finally {
