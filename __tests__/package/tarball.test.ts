@@ -35,7 +35,7 @@ test('The package contains the files that users need and no others', async () =>
     'README.md',
     'package.json',
     ...(docs ?? [])
-      .filter((name) => name.endsWith('.md') && !name.startsWith('api-report'))
+      .filter((name) => /^(?!api-report).*\.(md|png)$/.test(name))
       .map((name) => `docs/${name}`),
     ...(examples ?? [])
       .filter((name) =>

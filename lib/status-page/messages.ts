@@ -11,9 +11,9 @@ export type RepositoryState = (typeof STATES)[number];
 export const SORT_KEYS = ['name', 'state', 'age', 'size', 'hits', 'checked', 'error'] as const;
 export type SortKey = (typeof SORT_KEYS)[number];
 
-export const ACTIONS = ['refresh', 'remove'] as const;
 /** What visitors of the status page may do with a repository. */
-export type StatusPageAction = (typeof ACTIONS)[number];
+export type StatusPageAction = 'refresh' | 'remove';
+export const ACTIONS = ['refresh', 'remove'] as const satisfies readonly StatusPageAction[];
 
 /** The work on a repository that runs at this moment. */
 export type RowActivity = 'clone' | 'fetch' | 'build' | 'store' | 'repack' | StatusPageAction;

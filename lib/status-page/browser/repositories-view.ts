@@ -9,7 +9,8 @@ import {
 import { byId, element, setAttribute, setChildren, setText } from './dom.js';
 import { count, counted, visible } from './format.js';
 import { SORT_LABELS, STATE_LABELS } from './labels.js';
-import { type RowContext, RowView } from './repository-row.js';
+import { RowView } from './repository-row.js';
+import type { RowContext } from './row-context.js';
 import type { Selection } from './selection.js';
 
 /** Rows of a page, as the server sends them. */

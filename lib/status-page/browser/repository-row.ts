@@ -1,18 +1,11 @@
-import type { RepositoryRow, StatusPageAction } from '../messages.js';
+import type { RepositoryRow } from '../messages.js';
 import { serverNow } from './clock.js';
 import { element, setAttribute, setText } from './dom.js';
 import { bytes, count, date, duration, visible } from './format.js';
 import { ACTIVITY_LABELS, STATE_LABELS, STATE_SIGNS } from './labels.js';
 import { restoreCommand } from './restore-command.js';
+import type { RowContext } from './row-context.js';
 import { RowDetails } from './row-details.js';
-
-/** What a row needs of the page. */
-export interface RowContext {
-  readonly snapshotsUrl: string;
-  readonly actions: readonly StatusPageAction[];
-  act(action: StatusPageAction, name: string): void;
-  copy(text: string, shown: HTMLElement): void;
-}
 
 let made = 0;
 

@@ -1,8 +1,8 @@
 import type { RepositoryRow } from '../messages.js';
 import { element, setChildren, setText } from './dom.js';
 import { bytes, count, counted, date, visible } from './format.js';
-import type { RowContext } from './repository-row.js';
 import { restoreCommand } from './restore-command.js';
+import type { RowContext } from './row-context.js';
 
 /** Columns of the table. */
 const COLUMNS = '8';
