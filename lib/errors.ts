@@ -32,6 +32,7 @@ export const ERRORS = {
   LIMIT_EXCEEDED: [503, false, 'The repository exceeds a limit of this server.'],
   MIRROR_CORRUPTED: [503, true, "The server's copy of the repository is damaged."],
   STORE_FAILED: [500, true, 'The snapshot store failed.'],
+  STORE_BUSY: [503, true, 'The snapshot store is too busy at the moment.'],
   STORAGE_FULL: [507, false, 'The server has no space left.'],
   OVERLOADED: [503, true, 'The server is too busy at the moment.'],
   TOO_MANY_VARIANTS: [429, true, 'The server builds too many snapshots of this repository.'],

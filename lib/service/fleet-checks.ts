@@ -107,8 +107,7 @@ async function unlessStoreFails<T>(operation: Promise<T>): Promise<T | undefined
   try {
     return await operation;
   } catch (error) {
-    const code = SnapshotError.is(error) ? error.code : undefined;
-    if (code === 'STORE_FAILED' || code === 'STORAGE_FULL') return undefined;
+    if (SnapshotError.is(error, 'STORE_FAILED', 'STORE_BUSY', 'STORAGE_FULL')) return undefined;
     throw error;
   }
 }

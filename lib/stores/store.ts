@@ -100,9 +100,9 @@ export interface OpenedObject extends StoredObject {
  *   evict the least recently opened objects first.
  * - A replaced object MUST have the priority of the new one, from the moment that the new one is
  *   readable.
- * - Failures reject with a `SnapshotError` coded `STORE_FAILED` or, for a full disk,
- *   `STORAGE_FULL`. The service takes any other error for a defect: `INTERNAL`, which is not
- *   transient.
+ * - Failures reject with a `SnapshotError` coded `STORE_FAILED`, for a full disk `STORAGE_FULL`, or,
+ *   if the storage asks for fewer requests, `STORE_BUSY`. The service takes any other error for a
+ *   defect: `INTERNAL`, which is not transient.
  */
 export interface SnapshotStore {
   /**

@@ -12,6 +12,7 @@ import { unlessAborted } from '../../async/abort.js';
 import { elapsedSince, LONG_AGO, now } from '../../async/clock.js';
 import { SnapshotError } from '../../errors.js';
 import type { ByteRange, OpenOptions } from '../store.js';
+import { watchAnswer } from './answer.js';
 import type { S3StoreConfig } from './config.js';
 import { answerOf, statusOf, storeFailure } from './failure.js';
 import { keyOf, nameStart, objectName } from './object-name.js';
@@ -24,6 +25,10 @@ export interface ObjectHead {
   /** S3's own version, in buckets that keep versions. */
   readonly versionId: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
+  /** Milliseconds since the epoch, by the server's clock. */
+  readonly modifiedAt: number | undefined;
+  /** The server's date: milliseconds since the epoch; `undefined` if it is not known. */
+  readonly date: number | undefined;
 }
 
 export interface ObjectAnswer extends ObjectHead {
@@ -40,7 +45,7 @@ export interface ListedObject {
 }
 
 const NO_OBJECT = { 404: 'missing' } as const;
-const NO_RANGE = { ...NO_OBJECT, 416: 'outside' } as const;
+const NO_RANGE = { ...NO_OBJECT, 412: 'changed', 416: 'outside' } as const;
 /** Milliseconds for which an existing bucket is not checked again. */
 const SEEN_FOR = 10_000;
 
@@ -76,9 +81,10 @@ export class S3Bucket {
 
   async head(name: string, signal?: AbortSignal): Promise<ObjectHead | undefined> {
     const command = new HeadObjectCommand({ Bucket: this.name, Key: name });
+    const watched = watchAnswer(command);
     const request = this.client.send(command, toOptions(signal));
-    const answer = await answerOf(request, signal, NO_OBJECT);
-    if (answer !== 'missing') return toHead(answer, answer.ContentLength);
+    const answer = await answerOf(request, command, signal, NO_OBJECT);
+    if (answer !== 'missing') return toHead(answer, answer.ContentLength, watched.date);
     await this.#requireBucket(signal);
     return undefined;
   }
@@ -86,20 +92,22 @@ export class S3Bucket {
   /**
    * One answer always belongs to one version of the object, even if it is replaced meanwhile.
    *
+   * @param etag only the version with this tag.
    * @returns `outside` if the range starts after the object's end. If the range only ends after it,
-   *   the server cuts the range.
+   *   the server cuts the range. `changed` if the version has another tag.
    */
   async get(
     name: string,
-    { range, signal }: Pick<OpenOptions, 'range' | 'signal'>,
-  ): Promise<ObjectAnswer | 'missing' | 'outside'> {
+    { range, signal, etag }: Pick<OpenOptions, 'range' | 'signal'> & { etag?: string },
+  ): Promise<ObjectAnswer | 'missing' | 'outside' | 'changed'> {
     const command = new GetObjectCommand({
       Bucket: this.name,
       Key: name,
       ...(range !== undefined && { Range: `bytes=${range.start}-${range.end}` }),
+      ...(etag !== undefined && { IfMatch: etag }),
     });
     const request = this.client.send(command, toOptions(signal));
-    const answer = await answerOf(request, signal, NO_RANGE);
+    const answer = await answerOf(request, command, signal, NO_RANGE);
     if (typeof answer === 'string') return answer;
     const body = answer.Body;
     if (!(body instanceof Readable)) throw unexpected('an answer without a Node stream');
@@ -119,7 +127,7 @@ export class S3Bucket {
     const command = new HeadBucketCommand({ Bucket: this.name });
     const isThere = this.client.send(command, toOptions(signal)).catch((error: unknown) => {
       // The credentials may allow reading objects, but not this request.
-      if (statusOf(error) === 404) throw storeFailure(error);
+      if (statusOf(error) === 404) throw storeFailure(error, command);
     });
     await unlessAborted(isThere, signal);
     this.#seenAt = now();
@@ -127,7 +135,7 @@ export class S3Bucket {
 
   async delete(name: string): Promise<void> {
     const command = new DeleteObjectCommand({ Bucket: this.name, Key: name });
-    await answerOf(this.client.send(command), undefined, NO_OBJECT);
+    await answerOf(this.client.send(command), command, undefined, NO_OBJECT);
   }
 
   /** All objects whose names begin with `under`, a page at a time. */
@@ -139,7 +147,7 @@ export class S3Bucket {
         Prefix: under,
         ContinuationToken: token,
       });
-      const page = await answerOf(this.client.send(command, toOptions(signal)), signal);
+      const page = await answerOf(this.client.send(command, toOptions(signal)), command, signal);
       yield (page.Contents ?? []).flatMap(({ Key, Size = 0, LastModified }) =>
         Key === undefined
           ? []
@@ -155,11 +163,13 @@ function toOptions(signal: AbortSignal | undefined): { abortSignal?: AbortSignal
 }
 
 function toHead(
-  { ETag, VersionId, Metadata }: Partial<GetObjectCommandOutput>,
+  { ETag, VersionId, Metadata, LastModified }: Partial<GetObjectCommandOutput>,
   size: number | undefined,
+  date?: number | undefined,
 ): ObjectHead {
   if (size === undefined || ETag === undefined) throw unexpected('an answer without size or tag');
-  return { size, etag: ETag, versionId: VersionId, metadata: Metadata ?? {} };
+  const modifiedAt = LastModified?.getTime();
+  return { size, etag: ETag, versionId: VersionId, metadata: Metadata ?? {}, modifiedAt, date };
 }
 
 /** Content-Range: RFC 9110, section 14.4. */

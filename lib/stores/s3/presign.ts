@@ -4,11 +4,14 @@ import { requirePresigner } from './config.js';
 import { answerOf } from './failure.js';
 import type { PresignOptions } from './options.js';
 
-/** Signs the URL of an object, or of its S3 version if there is one. Makes no request. */
+/**
+ * Signs the URL of an object, or of its S3 version if there is one. Makes no request. The time of the
+ * signature is that of the server's answer: this machine's clock may be wrong.
+ */
 export async function presignObject(
   bucket: S3Bucket,
   name: string,
-  { versionId }: ObjectHead,
+  { versionId, date }: ObjectHead,
   { expiresIn, contentType, contentDisposition, signal }: PresignOptions,
 ): Promise<string> {
   const command = new GetObjectCommand({
@@ -23,5 +26,7 @@ export async function presignObject(
     requirePresigner();
     throw error;
   });
-  return answerOf(getSignedUrl(bucket.client, command, { expiresIn }), signal);
+  const signingDate = new Date(date ?? Date.now());
+  const signing = getSignedUrl(bucket.client, command, { expiresIn, signingDate });
+  return answerOf(signing, command, signal);
 }

@@ -11,7 +11,7 @@ import type { OpenedObject, OpenOptions, StoredObject, WriteCondition } from '..
 import type { S3Bucket } from './bucket.js';
 import { copyObject } from './copy.js';
 import { statusOf } from './failure.js';
-import type { ObjectReader } from './object-reader.js';
+import type { ObjectReader, OpenRest } from './object-reader.js';
 
 /** Comes before the names of replaced objects. No other object's name begins with it. */
 const FOLDER = '!replaced/';
@@ -59,8 +59,11 @@ export class ReplacedObjects {
       const from = this.#bucket.nameOf(key);
       const found = await this.#reader.find(from, key, signal);
       if (found?.object.revision !== revision) return;
+      const { large } = found;
+      const bytes = large === undefined ? found : await this.#reader.find(large, key, signal);
+      if (bytes === undefined) return;
       const to = this.#folderOf(key) + revision;
-      await copyObject(client, { bucket, from, to, head: found.head, signal });
+      await copyObject(client, { bucket, from: large ?? from, to, head: bytes.head, signal });
       await this.#sweep();
     } catch (error) {
       // Replaced or deleted meanwhile
@@ -91,10 +94,14 @@ export class ReplacedObjects {
     return this.#found.has(revision);
   }
 
-  async open(key: string, options: OpenOptions): Promise<OpenedObject | undefined> {
+  async open(
+    key: string,
+    options: OpenOptions,
+    openRest?: OpenRest,
+  ): Promise<OpenedObject | undefined> {
     const { revision } = options;
     if (!this.areKept || !isRevision(revision)) return undefined;
-    return await this.#reader.open(this.#folderOf(key) + revision, key, options);
+    return await this.#reader.open(this.#folderOf(key) + revision, key, options, openRest);
   }
 
   async drop(key: string): Promise<void> {

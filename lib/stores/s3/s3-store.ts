@@ -1,3 +1,4 @@
+import { CompleteMultipartUploadCommand, type PutObjectCommandInput } from '@aws-sdk/client-s3';
 import { orLater } from '../../async/deadline.js';
 import { SnapshotError } from '../../errors.js';
 import { chunksOf, endBody } from '../body.js';
@@ -15,8 +16,9 @@ import { S3Bucket } from './bucket.js';
 import { ConditionalWrites, type Publish, sendPublish } from './conditional-writes.js';
 import { MAX_URL_LIFETIME, parseS3Options, type S3StoreConfig } from './config.js';
 import { encodeDescription } from './description.js';
+import { LargeWrites } from './large-writes.js';
 import { isObjectName } from './object-name.js';
-import { isOther, ObjectReader } from './object-reader.js';
+import { isOther, ObjectReader, type OpenRest } from './object-reader.js';
 import type { PresignOptions, S3StoreOptions } from './options.js';
 import { presignObject } from './presign.js';
 import { ReplacedObjects } from './replaced-objects.js';
@@ -53,6 +55,7 @@ export class S3Store implements SnapshotStore {
   readonly #bucket: S3Bucket;
   readonly #reader: ObjectReader;
   readonly #conditionalWrites: ConditionalWrites;
+  readonly #large: LargeWrites;
   readonly #replaced: ReplacedObjects;
   readonly getDownloadUrl?: NonNullable<SnapshotStore['getDownloadUrl']>;
 
@@ -63,6 +66,7 @@ export class S3Store implements SnapshotStore {
     this.#reader = new ObjectReader(this.#bucket);
     const { conditionalWrites, serve, urlLifetime: expiresIn } = this.#config;
     this.#conditionalWrites = new ConditionalWrites(this.#bucket, this.#reader);
+    this.#large = new LargeWrites(this.#bucket, this.#reader);
     this.#replaced = new ReplacedObjects(this.#bucket, this.#reader, this.#config);
     this.writesConditionally = conditionalWrites;
     if (serve === 'redirect')
@@ -75,11 +79,22 @@ export class S3Store implements SnapshotStore {
   }
 
   async open(key: string, options: OpenOptions = {}): Promise<OpenedObject | undefined> {
-    const { revision, signal } = options;
-    signal?.throwIfAborted();
-    const openStored = () => this.#reader.open(this.#bucket.nameOf(key), key, options);
+    options.signal?.throwIfAborted();
+    return await this.#open(key, options, (object, rest) =>
+      this.#open(key, { ...rest, revision: object.revision }),
+    );
+  }
+
+  /** @param openRest see `ObjectReader.open`. */
+  async #open(
+    key: string,
+    options: OpenOptions,
+    openRest?: OpenRest,
+  ): Promise<OpenedObject | undefined> {
+    const { revision } = options;
+    const openStored = () => this.#reader.open(this.#bucket.nameOf(key), key, options, openRest);
     if (revision === undefined) return await openStored();
-    const openReplaced = () => this.#replaced.open(key, options);
+    const openReplaced = () => this.#replaced.open(key, options, openRest);
     return this.#replaced.has(revision)
       ? ((await openReplaced()) ?? (await openStored()))
       : ((await openStored()) ?? (await openReplaced()));
@@ -102,27 +117,40 @@ export class S3Store implements SnapshotStore {
     let size = 0;
     const keeping = new AbortController();
     let kept: Promise<void> | undefined;
-    let isPublishing = false;
-    const publish = async (...[command, options]: Parameters<Publish>): Promise<unknown> => {
+    let isPublishing: boolean | undefined;
+    /** The name of the bytes, if the object gets a pointer. */
+    let large: string | undefined;
+    const isConditional = ifRevision !== undefined && this.#config.conditionalWrites;
+    const params: PutObjectCommandInput = {
+      Bucket: this.#config.bucket,
+      Key: this.#bucket.nameOf(key),
+      ContentType: 'application/octet-stream',
+    };
+    const nameParts = async (): Promise<string> => {
+      const needsPointer = isConditional && (await this.#conditionalWrites.needPointers());
+      if (needsPointer) large = this.#large.nameOf(key, description.revision);
+      return large ?? this.#bucket.nameOf(key);
+    };
+    const publish = async (...[command, options]: Parameters<Publish>): Promise<void> => {
       if (kept !== undefined) await orLater(kept, MAX_KEEPING);
       keeping.abort();
       signal?.throwIfAborted();
       isPublishing = true;
-      const { client, conditionalWrites } = this.#config;
-      return ifRevision === undefined || !conditionalWrites
-        ? await sendPublish(client, command, options)
-        : await this.#conditionalWrites.publish(key, ifRevision, command, options);
+      if (!isConditional) {
+        await sendPublish(this.#config.client, command, options);
+        return;
+      }
+      let publishing = command;
+      if (large !== undefined && command instanceof CompleteMultipartUploadCommand)
+        publishing = await this.#large.complete(command, options, { key, size, params });
+      const replaced = await this.#conditionalWrites.publish(key, ifRevision, publishing, options);
+      await this.#large.remove(replaced.large);
     };
     try {
       signal?.throwIfAborted();
       const { metadata: userMetadata, trailer } = encodeDescription(description);
       kept = this.#replaced.keep(key, ifRevision, keeping.signal);
-      const params = {
-        Bucket: this.#config.bucket,
-        Key: this.#bucket.nameOf(key),
-        Metadata: userMetadata,
-        ContentType: 'application/octet-stream',
-      };
+      params.Metadata = userMetadata;
       const read = async function* () {
         for await (const chunk of chunksOf(body, signal)) {
           yield chunk;
@@ -130,19 +158,25 @@ export class S3Store implements SnapshotStore {
         }
         yield trailer;
       };
-      await upload(params, read(), { ...this.#config, publish, signal });
+      await upload(params, read(), { ...this.#config, publish, nameParts, signal });
+      if (large !== undefined) void this.#large.sweep();
     } catch (error) {
       endBody(body);
       keeping.abort();
       await kept;
-      if (!isPublishing || !(await this.#isStored(description))) throw error;
+      const isStored = isPublishing ? await this.#isStored(description) : false;
+      if (isStored === false) await this.#large.remove(large);
+      if (isStored !== true) throw error;
     }
     return { ...description, size };
   }
 
   async delete(key: string, { signal }: SignalOptions = {}): Promise<void> {
     signal?.throwIfAborted();
-    await this.#bucket.delete(this.#bucket.nameOf(key));
+    const name = this.#bucket.nameOf(key);
+    const found = await this.#reader.find(name, key).catch(unlessStoreFailure);
+    await this.#bucket.delete(name);
+    await this.#large.remove(found?.large);
     await this.#replaced.drop(key);
   }
 
@@ -183,8 +217,10 @@ export class S3Store implements SnapshotStore {
     const name = this.#bucket.nameOf(key);
     const found = await this.#reader.find(name, key, signal);
     if (found === undefined || isOther(found.object, revision)) return undefined;
-    if (found.object.size !== found.head.size) return undefined;
-    return presignObject(this.#bucket, name, found.head, options);
+    const { large } = found;
+    const bytes = large === undefined ? found : await this.#reader.find(large, key, signal);
+    if (bytes?.object.size !== bytes?.head.size) return undefined;
+    return bytes && presignObject(this.#bucket, large ?? name, bytes.head, options);
   }
 
   /** Destroys the client if this store made it. That ends bodies that are being read. */
@@ -193,13 +229,21 @@ export class S3Store implements SnapshotStore {
     if (this.#config.ownsClient) this.#config.client.destroy();
   }
 
-  /** Called after a failure: perhaps the object is stored, and only the answer was lost. */
-  async #isStored({ key, revision }: Pick<StoredObject, 'key' | 'revision'>): Promise<boolean> {
+  /**
+   * Called after a failure: perhaps the object is stored, and only the answer was lost. `undefined`:
+   * the server does not tell.
+   */
+  async #isStored({ key, revision }: Pick<StoredObject, 'key' | 'revision'>) {
     try {
       return (await this.stat(key))?.revision === revision;
     } catch (error) {
-      if (SnapshotError.is(error)) return false;
+      if (SnapshotError.is(error)) return undefined;
       throw error;
     }
   }
+}
+
+/** An object that can't be described can be deleted all the same. */
+function unlessStoreFailure(error: unknown): undefined {
+  if (!SnapshotError.is(error)) throw error;
 }

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import {
   AbortMultipartUploadCommand,
   CreateMultipartUploadCommand,
+  PutObjectCommand,
   type PutObjectCommandInput,
   type S3Client,
 } from '@aws-sdk/client-s3';
@@ -17,6 +18,8 @@ export interface UploadOptions
   extends Pick<S3StoreConfig, 'client' | 'partSize' | 'concurrentParts'> {
   /** Sends the request that publishes the object. */
   readonly publish: Publish;
+  /** Called before an upload in parts begins. @returns the name for the parts' object. */
+  readonly nameParts: () => Promise<string>;
   /** Ends the upload, unless `publish` has been called. */
   readonly signal: AbortSignal | undefined;
 }
@@ -33,7 +36,7 @@ export interface UploadOptions
 export async function upload(
   params: PutObjectCommandInput,
   body: AsyncIterable<Uint8Array>,
-  { client, partSize, concurrentParts: queueSize, publish, signal }: UploadOptions,
+  { client, partSize, concurrentParts: queueSize, publish, nameParts, signal }: UploadOptions,
 ): Promise<void> {
   const stopping = new AbortController();
   /** The first failure: it causes the others. */
@@ -55,17 +58,21 @@ export async function upload(
       throw error;
     }
   };
+  /** The name of an object in parts. */
+  let name: Promise<string> | undefined;
   const send = async (...[command]: Parameters<S3Client['send']>): Promise<unknown> => {
     const isCleanUp = command instanceof AbortMultipartUploadCommand;
     // An upload is created without the signal: only the answer names the upload to abort.
     const mayStop = !isCleanUp && !(command instanceof CreateMultipartUploadCommand);
     const options = { abortSignal: stopping.signal };
     try {
+      if (command instanceof CreateMultipartUploadCommand) name = nameParts();
+      if (name !== undefined) Object.assign(command.input, { Key: await name });
       if (!isPublishCommand(command)) return await client.send(command, mayStop ? options : {});
       signal?.removeEventListener('abort', onAbort);
       return await publish(command, options);
     } catch (error) {
-      if (!isCleanUp) stop(signal?.aborted ? signal.reason : storeFailure(error));
+      if (!isCleanUp) stop(signal?.aborted ? signal.reason : storeFailure(error, command));
       throw error;
     }
   };
@@ -79,7 +86,7 @@ export async function upload(
       queueSize,
     }).done();
   } catch (error) {
-    throw failure === undefined ? storeFailure(error) : failure.error;
+    throw failure === undefined ? storeFailure(error, new PutObjectCommand(params)) : failure.error;
   } finally {
     signal?.removeEventListener('abort', onAbort);
     Body.destroy();
