@@ -114,6 +114,7 @@ export class S3Store implements SnapshotStore {
     { metadata, ifRevision, priority = 'normal', signal }: PutOptions = {},
   ): Promise<StoredObject> {
     const description = { key, metadata: { ...metadata }, priority, ...newVersion() };
+    let trailer: Buffer = Buffer.alloc(0);
     let size = 0;
     const keeping = new AbortController();
     let kept: Promise<void> | undefined;
@@ -142,15 +143,21 @@ export class S3Store implements SnapshotStore {
       }
       let publishing = command;
       if (large !== undefined && command instanceof CompleteMultipartUploadCommand)
-        publishing = await this.#large.complete(command, options, { key, size, params });
+        publishing = await this.#large.complete(command, options, {
+          ...description,
+          size,
+          params,
+          trailer,
+        });
       const replaced = await this.#conditionalWrites.publish(key, ifRevision, publishing, options);
       await this.#large.remove(replaced.large);
     };
     try {
       signal?.throwIfAborted();
-      const { metadata: userMetadata, trailer } = encodeDescription(description);
+      const encoded = encodeDescription(description);
+      trailer = encoded.trailer;
       kept = this.#replaced.keep(key, ifRevision, keeping.signal);
-      params.Metadata = userMetadata;
+      params.Metadata = encoded.metadata;
       const read = async function* () {
         for await (const chunk of chunksOf(body, signal)) {
           yield chunk;
@@ -226,6 +233,7 @@ export class S3Store implements SnapshotStore {
   /** Destroys the client if this store made it. That ends bodies that are being read. */
   async close(): Promise<void> {
     this.#replaced.close();
+    this.#large.close();
     if (this.#config.ownsClient) this.#config.client.destroy();
   }
 
