@@ -37,6 +37,8 @@ export interface SnapshotService extends AsyncDisposable {
   readonly events: SnapshotEventSource;
   /** Whether `getDownloadUrl` may return a URL: whether the store has `getDownloadUrl`. */
   readonly hasDownloadUrls: boolean;
+  /** Whether `getFile` may return a path: whether the store has `getFile`. */
+  readonly hasFiles: boolean;
 
   /**
    * Resolves when the directories exist, a crash's leftovers are removed, and the mirrors were
@@ -88,6 +90,16 @@ export interface SnapshotService extends AsyncDisposable {
     id: ArtifactId,
     stored: StoredArtifact,
     options: DownloadHeaders,
+  ): Promise<string | undefined>;
+  /**
+   * The path of a file with the bytes of this version, for a web server on this machine. It is
+   * relative to the store's directory. `undefined` if there is no file: then open the version. The
+   * file may be removed at any time, but never has other bytes.
+   */
+  getFile(
+    id: ArtifactId,
+    stored: StoredArtifact,
+    options?: SignalOptions,
   ): Promise<string | undefined>;
   /** Deletes the stored artifact, if there is one. The mirror stays. */
   delete(id: ArtifactId, options?: SignalOptions): Promise<void>;

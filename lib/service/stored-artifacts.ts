@@ -10,6 +10,7 @@ import { PRUNE_AFTER } from '../mirror/choose-repack.js';
 import type { RepositoryId } from '../repository.js';
 import type {
   DownloadUrlOptions,
+  GetFileOptions,
   SignalOptions,
   SnapshotStore,
   StoredObject,
@@ -117,6 +118,19 @@ export class StoredArtifacts {
     const url = await this.#store.getDownloadUrl?.(key, options);
     if (url !== undefined) this.#usedAt.set(key, Date.now());
     return url;
+  }
+
+  /** Whether the store can give files of artifacts. */
+  get haveFiles(): boolean {
+    return this.#store.getFile !== undefined;
+  }
+
+  /** The path of a version's file, relative to the store's directory; `undefined`: there is none. */
+  async fileOf(id: ArtifactId, options: GetFileOptions): Promise<string | undefined> {
+    const key = artifactKey(id);
+    const path = await this.#store.getFile?.(key, options);
+    if (path !== undefined) this.#usedAt.set(key, Date.now());
+    return path;
   }
 
   /** The facts about an artifact that this object described; `undefined` if it did not. */

@@ -6,6 +6,7 @@ export type { MemoryStoreOptions } from './memory-options.js';
 export type {
   ByteRange,
   DownloadUrlOptions,
+  GetFileOptions,
   ListOptions,
   Metadata,
   OpenedObject,

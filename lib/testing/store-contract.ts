@@ -8,6 +8,7 @@ import { conditionCases } from './store-conditions.js';
 import type { StoreUnderTest } from './store-content.js';
 import { fileCases } from './store-files.js';
 import { keyCases } from './store-keys.js';
+import { offloadCases } from './store-offload.js';
 import { priorityCases } from './store-priorities.js';
 import { readingCases } from './store-reading.js';
 import { replacedCases } from './store-replaced.js';
@@ -23,6 +24,7 @@ const storeUnderTestSchema = z.strictObject({
   store: storeSchema,
   reopen: callback().optional(),
   withBudget: callback().optional(),
+  fileDirectory: z.string().optional(),
   cleanup: callback().optional(),
 });
 
@@ -41,6 +43,7 @@ export function storeContract(options: StoreContractOptions): void {
     ...writingCases,
     ...keyCases,
     ...fileCases,
+    ...offloadCases,
     ...priorityCases,
     ...conditionCases,
     ...replacedCases,
