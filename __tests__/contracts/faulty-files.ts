@@ -28,18 +28,19 @@ export class FaultyFileStore extends FileSystemStore {
   override async getFile(key: string, { revision, signal }: GetFileOptions) {
     const isAny = this.#fault === 'ignores the revision of a file';
     const stored = (await super.stat(key))?.revision ?? revision;
-    const path = await super.getFile(key, {
+    const file = await super.getFile(key, {
       revision: isAny ? stored : revision,
       ...(this.#fault !== 'ignores the signal of getFile' && { signal }),
     });
-    if (path === undefined) return undefined;
-    if (this.#fault === 'gives paths that need escapes') return `${path}?`;
+    if (file === undefined) return undefined;
+    const { path } = file;
+    if (this.#fault === 'gives paths that need escapes') return { ...file, path: `${path}?` };
     if (this.#fault === 'adds a trailer to its files') {
       await writeFile(join(this.#directory, path), 'trailer', { flag: 'a' });
     }
-    if (this.#fault !== 'uses a path again') return path;
+    if (this.#fault !== 'uses a path again') return file;
     const opened = await super.open(key, { revision: stored });
     if (opened !== undefined) await writeFile(join(this.#directory, 'again'), opened.body);
-    return 'again';
+    return { ...file, path: 'again' };
   }
 }

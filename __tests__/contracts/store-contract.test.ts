@@ -40,10 +40,7 @@ test.each(faultsIn(FILE_FAULTS))(
     const tests = collectTests((register) => {
       storeContract({
         test: register,
-        factory: async () => {
-          const fileDirectory = await directory();
-          return { store: new FaultyFileStore(fileDirectory, fault), fileDirectory };
-        },
+        factory: async () => ({ store: new FaultyFileStore(await directory(), fault) }),
       });
     });
     expect(await passing(tests, catchers)).toEqual([]);

@@ -15,7 +15,7 @@ import { parseOptions } from '../../lib/config/options.js';
 import { SnapshotEmitter } from '../../lib/events/emitter.js';
 import { type RepositoryId, repositoryKey } from '../../lib/repository.js';
 import type { SnapshotService } from '../../lib/service/snapshot-service.js';
-import type { SignalOptions } from '../../lib/stores/index.js';
+import type { SignalOptions, StoredFile } from '../../lib/stores/index.js';
 
 export interface FakeObject {
   bytes: Buffer;
@@ -165,7 +165,7 @@ export class FakeService implements SnapshotService {
   readonly ready = unexpected;
   readonly getDownloadUrl = unexpected;
   /** Answers `getFile`. */
-  fileOf: (stored: StoredArtifact) => string | undefined = () => undefined;
+  fileOf: (stored: StoredArtifact) => StoredFile | undefined = () => undefined;
   readonly delete = unexpected;
   readonly refresh = unexpected;
   readonly notifyPush = unexpected;

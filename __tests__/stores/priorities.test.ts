@@ -139,7 +139,7 @@ describe('A file that a store took', () => {
       await writeFile(file, contentOf('a'));
       await chmod(file, 0o640);
       const { revision } = await store.putFile('key', file, { priority });
-      const bytes = join(path, (await store.getFile('key', { revision })) ?? '');
+      const bytes = join(path, (await store.getFile('key', { revision }))?.path ?? '');
       expect((await stat(bytes)).mode & 0o777).toBe(0o640);
       const marked = (await stat(await fileOf(path, 'key'))).mode & 0o100;
       expect(marked).toBe(priority === 'low' ? 0o100 : 0);

@@ -190,7 +190,7 @@ export class Requests {
     return this.#given(id, artifact, await this.#parts.stored.fileOf(id, options));
   }
 
-  #given(id: ArtifactId, artifact: StoredArtifact, place: string | undefined): string | undefined {
+  #given<T>(id: ArtifactId, artifact: StoredArtifact, place: T | undefined): T | undefined {
     const found = this.#parts.stored.foundAs(artifact);
     if (place !== undefined && found !== undefined) this.#hit(id, found);
     return place;

@@ -24,7 +24,7 @@ import { SnapshotEmitter, type SnapshotEventSource } from '../events/emitter.js'
 import { logFailures } from '../events/log-failures.js';
 import { tellProgress } from '../mirror/clone-progress.js';
 import type { RepositoryId } from '../repository.js';
-import type { SignalOptions } from '../stores/store.js';
+import type { SignalOptions, StoredFile } from '../stores/store.js';
 import { createParts, type ServiceParts } from './parts.js';
 import type { RepositoryStatus, ServiceStats } from './service-status.js';
 import type { CloseOptions, SnapshotService } from './snapshot-service.js';
@@ -127,7 +127,7 @@ export class ArtifactService implements SnapshotService {
     id: ArtifactId,
     stored: StoredArtifact,
     options: SignalOptions = {},
-  ): Promise<string | undefined> {
+  ): Promise<StoredFile | undefined> {
     const canonical = this.#canonical(id);
     const getFile = () => this.#parts.requests.getFile(canonical, stored, options);
     return await abortable(options.signal, getFile);

@@ -11,7 +11,7 @@ import type {
 import type { ArtifactId, BundleId } from '../artifact/id.js';
 import type { SnapshotEventSource } from '../events/emitter.js';
 import type { RepositoryId } from '../repository.js';
-import type { SignalOptions } from '../stores/store.js';
+import type { SignalOptions, StoredFile } from '../stores/store.js';
 import type { RepositoryStatus, ServiceStats } from './service-status.js';
 
 export interface CloseOptions {
@@ -92,15 +92,14 @@ export interface SnapshotService extends AsyncDisposable {
     options: DownloadHeaders,
   ): Promise<string | undefined>;
   /**
-   * The path of a file with the bytes of this version, for a web server on this machine. It is
-   * relative to the store's directory. `undefined` if there is no file: then open the version. The
-   * file may be removed at any time, but never has other bytes.
+   * A file with the bytes of this version, for a web server on this machine. `undefined` if there is
+   * none: then open the version. The file may be removed at any time, but never has other bytes.
    */
   getFile(
     id: ArtifactId,
     stored: StoredArtifact,
     options?: SignalOptions,
-  ): Promise<string | undefined>;
+  ): Promise<StoredFile | undefined>;
   /** Deletes the stored artifact, if there is one. The mirror stays. */
   delete(id: ArtifactId, options?: SignalOptions): Promise<void>;
 

@@ -13,6 +13,7 @@ import type {
   GetFileOptions,
   SignalOptions,
   SnapshotStore,
+  StoredFile,
   StoredObject,
 } from '../stores/store.js';
 import type { StoredState } from './staleness.js';
@@ -125,12 +126,12 @@ export class StoredArtifacts {
     return this.#store.getFile !== undefined;
   }
 
-  /** The path of a version's file, relative to the store's directory; `undefined`: there is none. */
-  async fileOf(id: ArtifactId, options: GetFileOptions): Promise<string | undefined> {
+  /** The file of a version, which a web server can send; `undefined`: there is none. */
+  async fileOf(id: ArtifactId, options: GetFileOptions): Promise<StoredFile | undefined> {
     const key = artifactKey(id);
-    const path = await this.#store.getFile?.(key, options);
-    if (path !== undefined) this.#usedAt.set(key, Date.now());
-    return path;
+    const file = await this.#store.getFile?.(key, options);
+    if (file !== undefined) this.#usedAt.set(key, Date.now());
+    return file;
   }
 
   /** The facts about an artifact that this object described; `undefined` if it did not. */

@@ -15,6 +15,7 @@ export type {
   PutOptions,
   SignalOptions,
   SnapshotStore,
+  StoredFile,
   StoredObject,
   WriteCondition,
 } from './store.js';

@@ -24,8 +24,6 @@ export interface StoreUnderTest {
    * priorities, or without a budget, leaves it out.
    */
   readonly withBudget?: ((maxBytes: number) => SnapshotStore | Promise<SnapshotStore>) | undefined;
-  /** The directory to which the paths of `getFile` are relative, if the store has that method. */
-  readonly fileDirectory?: string | undefined;
   /** Removes the data. `store.close()` has been called. */
   readonly cleanup?: (() => unknown) | undefined;
 }

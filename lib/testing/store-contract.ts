@@ -24,7 +24,6 @@ const storeUnderTestSchema = z.strictObject({
   store: storeSchema,
   reopen: callback().optional(),
   withBudget: callback().optional(),
-  fileDirectory: z.string().optional(),
   cleanup: callback().optional(),
 });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import type { SnapshotStore, StoredObject } from '../stores/store.js';
 import type { ContractCases } from './contract.js';
 import { assertBytes, contentOf, LARGE, put, type StoreUnderTest } from './store-content.js';
@@ -14,15 +14,16 @@ interface Files {
 
 const withFiles =
   (run: (files: Files) => Promise<void>) =>
-  async ({ store, fileDirectory }: StoreUnderTest): Promise<void> => {
+  async ({ store }: StoreUnderTest): Promise<void> => {
     const getFile = store.getFile?.bind(store);
     if (getFile === undefined) return;
-    assert(fileDirectory !== undefined, 'a store with getFile needs a `fileDirectory`');
     const find = async ({ key, revision }: Pick<StoredObject, 'key' | 'revision'>) => {
-      const path = await getFile(key, { revision });
-      if (path === undefined) return undefined;
+      const file = await getFile(key, { revision });
+      if (file === undefined) return undefined;
+      const { directory, path } = file;
+      assert(isAbsolute(directory), 'the path of the directory must be absolute');
       assert.match(path, /^[\w-][\w.-]*(\/[\w-][\w.-]*)*$/, 'the path must need no escapes');
-      return join(fileDirectory, path);
+      return join(directory, path);
     };
     await run({ store, find });
   };

@@ -49,7 +49,6 @@ describe('FileSystemStore contract', () => {
     test,
     factory: () => ({
       store: new FileSystemStore({ directory }),
-      fileDirectory: directory,
       reopen: () => new FileSystemStore({ directory }),
       withBudget: (maxBytes) => new FileSystemStore({ directory, maxBytes }),
     }),

@@ -52,7 +52,7 @@ describe('TieredStore contract, files before files', () => {
           local: new FileSystemStore({ directory: join(path, 'local') }),
           shared: new FileSystemStore({ directory: join(path, 'shared') }),
         });
-      return { store: open(), fileDirectory: join(path, 'local'), reopen: open };
+      return { store: open(), reopen: open };
     },
   });
 });

@@ -18,6 +18,7 @@ import type {
   PutOptions,
   SignalOptions,
   SnapshotStore,
+  StoredFile,
   StoredObject,
 } from '../store.js';
 import { makeRoom } from './make-room.js';
@@ -147,13 +148,16 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
     });
   }
 
-  /** The path is relative to the store's directory. */
-  async getFile(key: string, { revision, signal }: GetFileOptions): Promise<string | undefined> {
+  async getFile(
+    key: string,
+    { revision, signal }: GetFileOptions,
+  ): Promise<StoredFile | undefined> {
     signal?.throwIfAborted();
     return withStoreFailure(async () => {
       const file = await this.#findRevision(objectFileName(key), revision);
-      if (file !== undefined) await touch(file);
-      return file?.bytesName;
+      if (file === undefined) return undefined;
+      await touch(file);
+      return { directory: this.#directory, path: file.bytesName };
     });
   }
 
