@@ -1,60 +1,8 @@
 import { isNativeError } from 'node:util/types';
+import { ERROR_CODES, ERRORS, type SnapshotErrorCode } from './error-codes.js';
 import type { RepositoryId } from './repository-id.js';
 
-/**
- * All error codes, each with its HTTP status, whether it is transient, and a text that is safe to
- * show to anyone: no paths, URLs, credentials or upstream text. The codes of the restore
- * client have 500. Transient: the same call may succeed later without any change.
- */
-export const ERRORS = {
-  INVALID_OPTIONS: [500, false, 'The server is misconfigured.'],
-  INVALID_REPOSITORY: [400, false, 'The repository address is malformed.'],
-  INVALID_REQUEST: [400, false, 'The request is malformed.'],
-  UNAUTHORIZED: [401, false, 'The credentials or the signature are missing or wrong.'],
-  FORBIDDEN: [403, false, 'This repository is not available here.'],
-  NOT_FOUND: [404, false, 'There is nothing at this address.'],
-  METHOD_NOT_ALLOWED: [405, false, 'This path does not support this method.'],
-  NOT_STORED: [404, false, 'The server has not stored this artifact.'],
-  REF_NOT_FOUND: [404, false, 'The repository has no such branch, tag or commit.'],
-  BASE_NOT_FOUND: [404, false, 'The server can make no bundle for this base.'],
-  PRECONDITION_FAILED: [412, false, 'The stored artifact does not meet the preconditions.'],
-  CONTENT_TOO_LARGE: [413, false, 'The request is too large.'],
-  RANGE_NOT_SATISFIABLE: [416, false, 'The requested range lies outside the stored artifact.'],
-  UPSTREAM_NOT_FOUND: [503, false, 'The upstream has no such repository, or hides it.'],
-  UPSTREAM_DENIED: [503, false, 'The upstream refused access to this repository.'],
-  UPSTREAM_UNREACHABLE: [503, true, 'The upstream could not be reached, or it failed.'],
-  UPSTREAM_RATE_LIMITED: [503, true, 'The upstream limits the requests of this server.'],
-  UPSTREAM_ADDRESS_FORBIDDEN: [503, false, 'This server may not connect to the upstream.'],
-  UPSTREAM_TIMEOUT: [503, true, 'The upstream did not answer in time.'],
-  UPSTREAM_INVALID: [503, false, 'The upstream sent data that is not a valid git repository.'],
-  REPOSITORY_INVALID: [503, false, 'The repository has entries that git refuses to check out.'],
-  REPOSITORY_UNSUPPORTED: [503, false, 'The repository uses a git feature that is unsupported.'],
-  LIMIT_EXCEEDED: [503, false, 'The repository exceeds a limit of this server.'],
-  MIRROR_CORRUPTED: [503, true, "The server's copy of the repository is damaged."],
-  STORE_FAILED: [500, true, 'The snapshot store failed.'],
-  STORE_BUSY: [503, true, 'The snapshot store is too busy at the moment.'],
-  STORAGE_FULL: [507, false, 'The server has no space left.'],
-  OVERLOADED: [503, true, 'The server is too busy at the moment.'],
-  TOO_MANY_VARIANTS: [429, true, 'The server builds too many snapshots of this repository.'],
-  LOCK_UNAVAILABLE: [503, true, 'The server could not lock this repository.'],
-  LOCK_LOST: [503, true, 'The server has lost its lock of this repository.'],
-  TARGET_NOT_EMPTY: [500, false, 'The target directory is not empty.'],
-  DOWNLOAD_FAILED: [500, true, 'The download failed.'],
-  ARCHIVE_INVALID: [500, false, 'The archive is truncated or corrupt.'],
-  ABORTED: [503, true, 'The operation was cancelled.'],
-  CLOSED: [503, true, 'The server is shutting down.'],
-  INTERNAL: [500, false, 'The server failed.'],
-} as const satisfies Record<
-  string,
-  readonly [status: number, isTransient: boolean, clientText: string]
->;
-
-/** The codes of problems, events and logs. A code never changes its meaning. */
-export type SnapshotErrorCode = keyof typeof ERRORS;
-
-export const ERROR_CODES: readonly SnapshotErrorCode[] = Object.keys(ERRORS).filter(
-  (name): name is SnapshotErrorCode => name in ERRORS,
-);
+export { ERROR_CODES, type SnapshotErrorCode } from './error-codes.js';
 
 export interface SnapshotErrorOptions {
   /** The underlying error. Never shown to a client. */
@@ -125,9 +73,14 @@ export class SnapshotError extends Error {
     return ERRORS[this.code][1];
   }
 
-  /** A sentence that is safe to show to anyone. */
+  /** A sentence that says what is wrong, and is safe to show to anyone. */
   get clientText(): string {
     return ERRORS[this.code][2];
+  }
+
+  /** A sentence that says what a client can do next, and is safe to show to anyone. */
+  get clientAdvice(): string {
+    return ERRORS[this.code][3];
   }
 }
 

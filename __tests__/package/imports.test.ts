@@ -43,6 +43,7 @@ const LAYERS = [
   'repository.ts',
   'read-http-answer.ts',
   'errors.ts',
+  'error-codes.ts',
   'repository-id.ts',
 ];
 

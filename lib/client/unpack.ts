@@ -1,5 +1,6 @@
 import { decompress } from '../archive/decompress.js';
 import { verifyDigest } from '../archive/digest-frame.js';
+import { withoutWaitFrames } from '../archive/wait-frame.js';
 import { toSnapshotError } from '../errors.js';
 import { extractTar } from './extract-tar.js';
 import type { TreeLimits } from './limits.js';
@@ -23,7 +24,7 @@ export async function unpack(
   async function* received() {
     report();
     let reported = 0;
-    for await (const chunk of source.chunks) {
+    for await (const chunk of withoutWaitFrames(source.chunks)) {
       receivedBytes += chunk.length;
       if (receivedBytes - reported >= PROGRESS_BYTES) {
         reported = receivedBytes;

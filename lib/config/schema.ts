@@ -146,6 +146,8 @@ const routerShape = {
   authorize: callback<Authorize>().optional(),
   redirectGit: z.boolean().default(false),
   clientIdleTimeout: milliseconds.default(5 * MINUTE),
+  offload: z.enum(['x-accel-redirect', 'x-sendfile']).optional(),
+  keepAliveInterval: milliseconds.optional(),
   logger,
 };
 

@@ -10,12 +10,15 @@ import type { EndpointHandler, Exchange, ParsedRequest } from './answer-request.
 import { sendBody } from './body.js';
 import {
   evaluatePreconditions,
+  isConditional,
   needsSelection,
   pinnedTags,
   type Selection,
   select,
 } from './conditional.js';
 import { attachment, formatHttpDate } from './header-fields.js';
+import { keepingAlive } from './keep-alive.js';
+import { mayOffload, sendOffloaded } from './offload.js';
 import { sendProblem } from './problem.js';
 
 export type ServedArtifact = StoredArtifact | BuiltArtifact;
@@ -23,6 +26,8 @@ export type ServedArtifact = StoredArtifact | BuiltArtifact;
 /** What varies per artifact type. */
 export interface ArtifactKind<Id extends ArtifactId> {
   readonly contentType: string;
+  /** Whether wait frames may precede the artifact. */
+  readonly hasWaitFrames: boolean;
   /** @throws SnapshotError `INVALID_REQUEST` */
   identify(req: Request, repository: RepositoryId): Id;
   filename(id: Id): string;
@@ -47,7 +52,7 @@ const MAX_OPEN_ATTEMPTS = 3;
  */
 export function createArtifactHandler<Id extends ArtifactId>(
   service: SnapshotService,
-  { authorize, clientIdleTimeout }: RouterConfig,
+  { authorize, clientIdleTimeout, keepAliveInterval, offload }: RouterConfig,
   kind: ArtifactKind<Id>,
 ): EndpointHandler {
   // Caches revalidate an artifact at each use: the next fetch may replace it.
@@ -65,11 +70,13 @@ export function createArtifactHandler<Id extends ArtifactId>(
     const { req, res, signal } = exchange;
     const sending = { clientIdleTimeout, signal };
     const looksIntoStore =
-      kind.answersInstead !== undefined || service.hasDownloadUrls || needsSelection(req);
+      kind.answersInstead !== undefined ||
+      service.hasDownloadUrls ||
+      offload !== undefined ||
+      needsSelection(req);
     for (let attempt = 0; looksIntoStore && attempt < MAX_OPEN_ATTEMPTS; attempt++) {
-      const stored =
-        (await pinned(id, req, signal)) ??
-        (await service.statStored(id, { revalidate: true, signal }));
+      const stored = (await pinned(id, req, signal)) ?? (await lookUp(id, exchange));
+      if (res.headersSent) break;
       if (stored === undefined) {
         // Without a current representation not even `*` matches (RFC 9110, section 13.1.1).
         if (req.headers['if-match'] !== undefined) throw preconditionFailed();
@@ -81,6 +88,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
       const range = selection.kind === 'part' ? selection.range : undefined;
       // Never for a range: all parts of a download must be of one version.
       if (range === undefined && (await redirect(id, stored, exchange))) return;
+      if (await sendFile(id, stored, exchange)) return;
       const opened = await service.openStored(id, { range, revision: stored.revision, signal });
       if (opened === undefined) continue; // replaced or evicted since
       const whole = representationHeaders(id, opened);
@@ -92,7 +100,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
       return sendBody(res, 206, part, body, { ...sending, length });
     }
 
-    const artifact = await service.get(id, { signal });
+    const artifact = await waiting(id, exchange, service.get(id, { signal }));
     const precondition = evaluatePreconditions(req, artifact);
     if (precondition === 'holds') {
       const length = artifact.source === 'store' ? artifact.size : undefined;
@@ -101,6 +109,37 @@ export function createArtifactHandler<Id extends ArtifactId>(
     }
     artifact.body.destroy();
     answersWithoutBody(res, { kind: precondition }, artifact);
+  }
+
+  /** Settles like the work. Sends wait frames meanwhile, unless a precondition may decide. */
+  async function waiting<T>(id: Id, { req, res }: Exchange, work: Promise<T>): Promise<T> {
+    const mayBegin = kind.hasWaitFrames && keepAliveInterval !== undefined && !isConditional(req);
+    if (!mayBegin) return await work;
+    // The bytes of this answer are not those of the artifact: nothing may store or resume it.
+    const headers = {
+      'Content-Type': kind.contentType,
+      'Content-Disposition': attachment(kind.filename(id)),
+      'Cache-Control': 'no-store',
+      'Accept-Ranges': 'none',
+      'X-Accel-Buffering': 'no',
+    };
+    return await keepingAlive(res, { interval: keepAliveInterval, headers }, work);
+  }
+
+  /** Lets the web server send the artifact's file, if there is one. @returns whether it does. */
+  async function sendFile(id: Id, stored: StoredArtifact, { req, res, signal }: Exchange) {
+    if (offload === undefined || !mayOffload(req)) return false;
+    const file = await service.getFile(id, stored, { signal });
+    if (file === undefined) return false;
+    sendOffloaded(res, offload, file, representationHeaders(id, stored));
+    return true;
+  }
+
+  /** What is stored and may be served. Sends wait frames meanwhile, unless a range may be selected. */
+  async function lookUp(id: Id, exchange: Exchange): Promise<StoredArtifact | undefined> {
+    const { req, signal } = exchange;
+    const looking = service.statStored(id, { revalidate: true, signal });
+    return await (needsSelection(req) ? looking : waiting(id, exchange, looking));
   }
 
   async function pinned(id: Id, req: Request, signal: AbortSignal) {

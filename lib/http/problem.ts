@@ -1,14 +1,15 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import { callHost } from '../call-host.js';
+import { ERRORS } from '../error-codes.js';
 import type { SnapshotError } from '../errors.js';
 
 /** Seconds of `Retry-After` if an error has none: the default of `negativeCacheTtl`. */
 const DEFAULT_RETRY_AFTER = 30;
 
 /**
- * Answers with an `application/problem+json` body (RFC 9457). It is made from the code and
- * `clientDetail`, so no internal text can leak. If another answer has begun, breaks the connection:
+ * Answers with an `application/problem+json` body (RFC 9457). It is made from the code, the name of
+ * the limit and `clientDetail`, so no internal text can leak. If another answer has begun, breaks the connection:
  * a clean end would mean success.
  *
  * @param status for routes that differ from `httpStatus`.
@@ -23,23 +24,47 @@ export function sendProblem(
     breakConnection(res);
     return;
   }
-  const { retryAfter: seconds = DEFAULT_RETRY_AFTER } = error;
   const mayRetry = error.isTransient && (status === 429 || status === 503);
   const body = JSON.stringify({
     type: `urn:problem-type:express-git-snapshot:${error.code.toLowerCase().replaceAll('_', '-')}`,
     title: error.clientText,
     status,
-    ...(error.clientDetail !== undefined && { detail: error.clientDetail }),
+    detail: detailOf(error, mayRetry ? secondsUntilRetry(error) : undefined),
     code: error.code,
   });
   res.writeHead(status, {
     'Content-Type': 'application/problem+json',
     'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
-    ...(mayRetry && { 'Retry-After': Math.max(1, Math.ceil(seconds)) }),
+    ...(mayRetry && { 'Retry-After': secondsUntilRetry(error) }),
     ...headers,
   });
   res.end(body);
+}
+
+function secondsUntilRetry({ retryAfter = DEFAULT_RETRY_AFTER }: SnapshotError): number {
+  return Math.max(1, Math.ceil(retryAfter));
+}
+
+/**
+ * For people: what is wrong in this case, what to do next, and for how long a failure that is not
+ * transient is remembered.
+ *
+ * @param retryAfter seconds, if a retry may help.
+ */
+function detailOf(error: SnapshotError, retryAfter: number | undefined): string {
+  const { clientDetail, limit } = error;
+  const [, , , clientAdvice] = ERRORS[error.code];
+  const sentences = [clientAdvice.replace(/^Try again later/, `Try again after ${retryAfter} s`)];
+  if (retryAfter === undefined) sentences[0] = clientAdvice;
+  if (limit !== undefined) sentences.unshift(`The limit is the option ${limit}.`);
+  if (clientDetail !== undefined) {
+    sentences.unshift(`${clientDetail.replace(/^./, (first) => first.toUpperCase())}.`);
+  }
+  if (error.retryAfter !== undefined && !error.isTransient) {
+    sentences.push(`The server does not try again within ${secondsUntilRetry(error)} s.`);
+  }
+  return sentences.join(' ');
 }
 
 /** As `sendProblem`, but never throws: breaks the connection if a header or `writeHead` is bad. */

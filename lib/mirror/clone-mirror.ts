@@ -14,6 +14,7 @@ import { Job } from '../events/job.js';
 import { temporaryName } from '../fs/temporary.js';
 import { totalsOf } from '../pack/ingest.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
+import type { FetchProgress } from '../upstream/fetch-progress.js';
 import { writeConfig } from './disk/git-view.js';
 import { publish } from './disk/publish.js';
 import { MAX_ATTEMPTS, type MirrorRevision } from './disk/revision.js';
@@ -67,7 +68,16 @@ export async function clone(
   const job = new Job(events, { kind: 'clone', repository, artifact: undefined });
   let snapshot: StoredSnapshot | undefined;
   try {
-    const result = await jobs.run(repository, 'clone', { ...options, job }, async (signal) => {
+    const reported = {
+      queue: () => job.queue(),
+      start: () => job.start(),
+      progress: (progress: FetchProgress) => {
+        if (progress.kind === 'pack') mirror.cloneProgress = progress;
+        job.progress(progress);
+      },
+    };
+    const running = { ...options, job: reported };
+    const result = await jobs.run(repository, 'clone', running, async (signal) => {
       snapshot = await copySnapshot(parts, repository, archive, signal);
       const task = await jobs.upstreamTask(repository, signal);
       await mkdir(temporary, { recursive: true });
@@ -75,6 +85,7 @@ export async function clone(
       return { kind: 'clone', ...task, directory: temporary, snapshot: snapshot && archive };
     });
     const revision = await complete(mirror, temporary, result);
+    failures.forget(key);
     const { restored, restoreFailure, snapshotIsDamaged, fetched } = result;
     if (restoreFailure !== undefined) {
       events.emit('mirrorSeedFailed', { repository, error: deserializeError(restoreFailure) });
@@ -87,6 +98,7 @@ export async function clone(
     job.fail(error);
     throw error;
   } finally {
+    mirror.cloneProgress = undefined;
     await rm(temporary, { recursive: true, force: true });
     await rm(archive, { force: true });
   }

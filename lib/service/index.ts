@@ -45,7 +45,7 @@ export type {
 } from '../events/job-events.js';
 export type { LockRegistry } from '../locks/registry.js';
 export { parseRepository, type RepositoryId } from '../repository.js';
-export type { ByteRange, SignalOptions, SnapshotStore } from '../stores/store.js';
+export type { ByteRange, SignalOptions, SnapshotStore, StoredFile } from '../stores/store.js';
 export type { FetchProgress } from '../upstream/fetch-progress.js';
 export { createSnapshotService } from './create-service.js';
 export type { RepositoryStatus, ServiceStats } from './service-status.js';

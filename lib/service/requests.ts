@@ -180,10 +180,20 @@ export class Requests {
     artifact: StoredArtifact,
     about: DownloadHeaders,
   ): Promise<string | undefined> {
-    const url = await this.#parts.stored.urlOf(id, { ...about, revision: artifact.revision });
+    const options = { ...about, revision: artifact.revision };
+    return this.#given(id, artifact, await this.#parts.stored.urlOf(id, options));
+  }
+
+  /** As `SnapshotService.getFile`. */
+  async getFile(id: ArtifactId, artifact: StoredArtifact, { signal }: SignalOptions = {}) {
+    const options = { revision: artifact.revision, signal };
+    return this.#given(id, artifact, await this.#parts.stored.fileOf(id, options));
+  }
+
+  #given<T>(id: ArtifactId, artifact: StoredArtifact, place: T | undefined): T | undefined {
     const found = this.#parts.stored.foundAs(artifact);
-    if (url !== undefined && found !== undefined) this.#hit(id, found);
-    return url;
+    if (place !== undefined && found !== undefined) this.#hit(id, found);
+    return place;
   }
 
   /** @throws SnapshotError the refusal, before the store is called; the signal's reason. */

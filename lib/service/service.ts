@@ -22,8 +22,9 @@ import type { ServiceConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import { SnapshotEmitter, type SnapshotEventSource } from '../events/emitter.js';
 import { logFailures } from '../events/log-failures.js';
+import { tellProgress } from '../mirror/clone-progress.js';
 import type { RepositoryId } from '../repository.js';
-import type { SignalOptions } from '../stores/store.js';
+import type { SignalOptions, StoredFile } from '../stores/store.js';
 import { createParts, type ServiceParts } from './parts.js';
 import type { RepositoryStatus, ServiceStats } from './service-status.js';
 import type { CloseOptions, SnapshotService } from './snapshot-service.js';
@@ -67,6 +68,10 @@ export class ArtifactService implements SnapshotService {
     return this.#parts.stored.haveUrls;
   }
 
+  get hasFiles(): boolean {
+    return this.#parts.stored.haveFiles;
+  }
+
   async ready({ signal }: SignalOptions = {}): Promise<void> {
     await abortable(signal, () => this.#started());
   }
@@ -86,7 +91,8 @@ export class ArtifactService implements SnapshotService {
   async get(id: ArtifactId, options: SignalOptions = {}): Promise<OpenedArtifact | BuiltArtifact> {
     const canonical = this.#canonical(id);
     const get = () => this.#parts.requests.get(canonical, options);
-    return await abortable(options.signal, get, ({ body }) => body.destroy());
+    const getting = abortable(options.signal, get, ({ body }) => body.destroy());
+    return await this.#tellingProgress(canonical.repository, getting);
   }
 
   async statStored(
@@ -117,6 +123,16 @@ export class ArtifactService implements SnapshotService {
     return await abortable(options.signal, getUrl);
   }
 
+  async getFile(
+    id: ArtifactId,
+    stored: StoredArtifact,
+    options: SignalOptions = {},
+  ): Promise<StoredFile | undefined> {
+    const canonical = this.#canonical(id);
+    const getFile = () => this.#parts.requests.getFile(canonical, stored, options);
+    return await abortable(options.signal, getFile);
+  }
+
   async delete(id: ArtifactId, { signal }: SignalOptions = {}): Promise<void> {
     const canonical = this.#canonical(id);
     await abortable(signal, async () => {
@@ -127,7 +143,8 @@ export class ArtifactService implements SnapshotService {
 
   async isHead(id: BundleId, options: SignalOptions = {}): Promise<boolean> {
     const canonical = this.#canonical(id);
-    return await abortable(options.signal, () => this.#parts.queries.isHead(canonical, options));
+    const asking = abortable(options.signal, () => this.#parts.queries.isHead(canonical, options));
+    return await this.#tellingProgress(canonical.repository, asking);
   }
 
   async ensureRefs(
@@ -137,7 +154,7 @@ export class ArtifactService implements SnapshotService {
   ): Promise<EnsuredRefs> {
     const canonical = this.resolve(repository);
     const ensure = () => this.#parts.queries.ensureRefs(canonical, wanted, options);
-    return await abortable(options.signal, ensure);
+    return await this.#tellingProgress(canonical, abortable(options.signal, ensure));
   }
 
   async refresh(repository: RepositoryId, { signal }: SignalOptions = {}): Promise<StoredArtifact> {
@@ -200,6 +217,13 @@ export class ArtifactService implements SnapshotService {
   /** The id, its repository canonical. @throws SnapshotError if it is invalid or not allowed. */
   #canonical<Id extends ArtifactId>(id: Id): Id {
     return canonicalId(this.#config, id);
+  }
+
+  /** If the work fails while the repository is cloned, the error says how far the clone is. */
+  async #tellingProgress<T>(repository: RepositoryId, work: Promise<T>): Promise<T> {
+    return await work.catch((error: unknown) => {
+      throw tellProgress(error, this.#parts.mirrors.find(repository)?.cloneProgress);
+    });
   }
 
   async #release(): Promise<void> {

@@ -10,8 +10,10 @@ import { PRUNE_AFTER } from '../mirror/choose-repack.js';
 import type { RepositoryId } from '../repository.js';
 import type {
   DownloadUrlOptions,
+  GetFileOptions,
   SignalOptions,
   SnapshotStore,
+  StoredFile,
   StoredObject,
 } from '../stores/store.js';
 import type { StoredState } from './staleness.js';
@@ -117,6 +119,19 @@ export class StoredArtifacts {
     const url = await this.#store.getDownloadUrl?.(key, options);
     if (url !== undefined) this.#usedAt.set(key, Date.now());
     return url;
+  }
+
+  /** Whether the store can give files of artifacts. */
+  get haveFiles(): boolean {
+    return this.#store.getFile !== undefined;
+  }
+
+  /** The file of a version, which a web server can send; `undefined`: there is none. */
+  async fileOf(id: ArtifactId, options: GetFileOptions): Promise<StoredFile | undefined> {
+    const key = artifactKey(id);
+    const file = await this.#store.getFile?.(key, options);
+    if (file !== undefined) this.#usedAt.set(key, Date.now());
+    return file;
   }
 
   /** The facts about an artifact that this object described; `undefined` if it did not. */

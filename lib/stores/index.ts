@@ -6,6 +6,7 @@ export type { MemoryStoreOptions } from './memory-options.js';
 export type {
   ByteRange,
   DownloadUrlOptions,
+  GetFileOptions,
   ListOptions,
   Metadata,
   OpenedObject,
@@ -14,6 +15,7 @@ export type {
   PutOptions,
   SignalOptions,
   SnapshotStore,
+  StoredFile,
   StoredObject,
   WriteCondition,
 } from './store.js';

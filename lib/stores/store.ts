@@ -65,6 +65,19 @@ export interface DownloadUrlOptions extends SignalOptions {
   readonly contentDisposition: string;
 }
 
+export interface GetFileOptions extends SignalOptions {
+  /** Only this revision, stored or replaced. */
+  readonly revision: string;
+}
+
+/** A file with the bytes of one revision. */
+export interface StoredFile {
+  /** The absolute path of a directory, which is the same for all files of the store. */
+  readonly directory: string;
+  /** Relative to the directory, with `/` between its parts. It needs no escapes in a URL. */
+  readonly path: string;
+}
+
 export interface ListOptions extends SignalOptions {
   /** Only objects whose keys begin with it: as `startsWith` of a string. Default: all. */
   prefix?: string | undefined;
@@ -149,6 +162,15 @@ export interface SnapshotStore {
    * another revision is stored, or the object has no URL: the caller then serves its bytes.
    */
   getDownloadUrl?(key: string, options: DownloadUrlOptions): Promise<string | undefined>;
+  /**
+   * Optional: a file that holds the bytes of a revision and nothing else, so that a web server on
+   * this machine can send it. `undefined` when the store lacks the revision, or has no file of it:
+   * the caller then serves its bytes.
+   *
+   * Counts as a use of the object. The file MAY be removed at any time, but it MUST never have other
+   * bytes, and its path MUST never be used for other bytes.
+   */
+  getFile?(key: string, options: GetFileOptions): Promise<StoredFile | undefined>;
   /**
    * Optional: describes the revisions of an object that were replaced, and that `open` still
    * returns to callers that name them; the latest first. None when nothing is stored under the key.

@@ -8,6 +8,7 @@ import { conditionCases } from './store-conditions.js';
 import type { StoreUnderTest } from './store-content.js';
 import { fileCases } from './store-files.js';
 import { keyCases } from './store-keys.js';
+import { offloadCases } from './store-offload.js';
 import { priorityCases } from './store-priorities.js';
 import { readingCases } from './store-reading.js';
 import { replacedCases } from './store-replaced.js';
@@ -45,6 +46,7 @@ export function storeContract(options: StoreContractOptions): void {
     ...writingCases,
     ...keyCases,
     ...fileCases,
+    ...offloadCases,
     ...priorityCases,
     ...conditionCases,
     ...replacedCases,

@@ -83,7 +83,7 @@ test('An object over the budget is not kept, nor is the one that it replaces; ot
   await writeFile(file, contentOf('a', MIB));
   expect(await store.putFile('key', file)).toMatchObject({ key: 'key', size: MIB });
   expect(existsSync(file)).toBe(false);
-  expect((await readdir(directory)).length).toBe(1);
+  expect((await readdir(directory)).length).toBe(2);
 });
 
 test('With a budget of 0 nothing is kept', async () => {
@@ -106,7 +106,7 @@ test.each([{}, { directory: 'x', maxByte: 1 }])('The options %p are refused', (o
 });
 
 async function onlyFile(): Promise<string> {
-  const names = await readdir(directory);
+  const names = (await readdir(directory)).filter((name) => name.endsWith('.object'));
   if (names[0] === undefined || names.length > 1) throw new Error(`files: ${names}`);
   return join(directory, names[0]);
 }
@@ -114,6 +114,9 @@ async function onlyFile(): Promise<string> {
 /** Sets the time at which an object was last used. */
 async function used(key: string, minutesAgo: number): Promise<void> {
   const names = await readdir(directory);
-  const file = join(directory, names.find((name) => name.startsWith(`${key}.`)) ?? key);
+  const file = join(
+    directory,
+    names.find((name) => name.startsWith(`${key}.`) && name.endsWith('.object')) ?? key,
+  );
   await utimes(file, new Date(), new Date(Date.now() - minutesAgo * MINUTE));
 }

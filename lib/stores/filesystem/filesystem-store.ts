@@ -1,16 +1,16 @@
-import { constants, type FileHandle, open, readdir, unlink } from 'node:fs/promises';
+import { type FileHandle, open, readdir, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import pLimit from 'p-limit';
 import { startup } from '../../async/retry.js';
 import { callHost } from '../../call-host.js';
 import { checkOptions } from '../../check-options.js';
 import { unlessMissing, withStoreFailure } from '../../fs/errors.js';
-import { moveFile } from '../../fs/move-file.js';
 import { prepareDirectory, temporaryName } from '../../fs/temporary.js';
 import { chunksOf, endBody } from '../body.js';
 import { newVersion } from '../new-version.js';
 import { sliceOf } from '../range.js';
 import type {
+  GetFileOptions,
   ListOptions,
   OpenedObject,
   OpenOptions,
@@ -18,14 +18,13 @@ import type {
   PutOptions,
   SignalOptions,
   SnapshotStore,
+  StoredFile,
   StoredObject,
 } from '../store.js';
 import { makeRoom } from './make-room.js';
 import {
-  encodeTrailer,
+  encodeDescription,
   isObjectFileName,
-  markedPriority,
-  markPriority,
   objectFileName,
   readableStart,
 } from './object-file.js';
@@ -34,15 +33,22 @@ import {
   FileBody,
   findObject,
   type ObjectFile,
+  openBytes,
   touch,
 } from './open-object-file.js';
 import type { FileSystemStoreOptions } from './options.js';
+import { removeOrphans } from './orphans.js';
+import { publishFiles } from './publish-files.js';
 import { ReplacedFiles } from './replaced-files.js';
 import { type FileSystemStoreConfig, fileSystemStoreSchema } from './schema.js';
 
+/** Attempts to open an object that other processes may replace meanwhile. */
+const MAX_OPEN_ATTEMPTS = 5;
+
 /**
- * Keeps each object as one file of a directory. Any number of processes may share the directory: a
- * file is written under a temporary name, synced and renamed, and read through one descriptor.
+ * Keeps each object as two files of a directory: its bytes, and its description. Any number of
+ * processes may share the directory: a file is written under a temporary name, synced and renamed,
+ * and the bytes are read through one descriptor.
  *
  * It does not write conditionally: a file system can't compare and rename in one step, and has no
  * lock that is freed when its holder dies.
@@ -65,6 +71,7 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
       withStoreFailure(async () => {
         await prepareDirectory(this.#directory);
         await this.#replaced.sweep();
+        await removeOrphans(this.#directory);
       }),
     );
   }
@@ -78,9 +85,10 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
     const { range, revision, signal } = options;
     signal?.throwIfAborted();
     return withStoreFailure(async () => {
-      const file = await this.#findRevision(objectFileName(key), revision);
-      if (file === undefined) return undefined;
-      const { handle, object } = file;
+      const opened = await this.#openRevision(objectFileName(key), revision);
+      if (opened === undefined) return undefined;
+      const { file, handle } = opened;
+      const { object } = file;
       return closingUnlessKept(handle, async () => {
         const slice = sliceOf(range, object.size);
         await touch(file);
@@ -121,9 +129,6 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
     }
   }
 
-  /**
-   * Appends a trailer to the file, so readers that have it open must know the size of its content.
-   */
   async putFile(
     key: string,
     file: string,
@@ -133,19 +138,26 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
     const kept = { ...metadata };
     return withStoreFailure(async () => {
       await this.#prepare();
-      const handle = await open(file, constants.O_WRONLY | constants.O_APPEND);
+      const handle = await open(file, 'r+');
       try {
-        const { size, mode } = await handle.stat();
-        try {
-          return await this.#publish(handle, file, { key, size, metadata: kept }, options);
-        } catch (error) {
-          await handle.truncate(size);
-          await unlessMissing(markPriority(file, markedPriority(mode)));
-          throw error;
-        }
+        const { size } = await handle.stat();
+        return await this.#publish(handle, file, { key, size, metadata: kept }, options);
       } finally {
         await handle.close();
       }
+    });
+  }
+
+  async getFile(
+    key: string,
+    { revision, signal }: GetFileOptions,
+  ): Promise<StoredFile | undefined> {
+    signal?.throwIfAborted();
+    return withStoreFailure(async () => {
+      const file = await this.#findRevision(objectFileName(key), revision);
+      if (file === undefined) return undefined;
+      await touch(file);
+      return { directory: this.#directory, path: file.bytesName };
     });
   }
 
@@ -153,9 +165,7 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
     signal?.throwIfAborted();
     await withStoreFailure(async () => {
       await this.#prepare();
-      const name = objectFileName(key);
-      await unlessMissing(unlink(join(this.#directory, name)));
-      await this.#replaced.drop(name);
+      await this.#publishing(() => this.#remove(objectFileName(key)));
     });
   }
 
@@ -202,13 +212,11 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
 
   async #find(name: string, file = name): Promise<ObjectFile | undefined> {
     await this.#prepare();
-    return findObject(join(this.#directory, file), name);
+    return findObject(this.#directory, name, file);
   }
 
   async #describe(name: string, file = name): Promise<StoredObject | undefined> {
-    const found = await this.#find(name, file);
-    await found?.handle.close();
-    return found?.object;
+    return (await this.#find(name, file))?.object;
   }
 
   /** Finds a version of the object, stored or replaced. Default: the stored one. */
@@ -217,22 +225,41 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
       revision === undefined || revision === object.revision;
     const stored = await this.#find(name);
     if (stored === undefined || isWanted(stored)) return stored;
-    await stored.handle.close();
     for (const replaced of await this.#replaced.namesOf(name)) {
       const file = await this.#find(name, replaced);
       if (file !== undefined && isWanted(file)) return file;
-      await file?.handle.close();
     }
     return undefined;
   }
 
-  /** The trailer decides about the priority, even if the mode of the file differs. */
+  /** As `#findRevision`, and opens the bytes. */
+  async #openRevision(name: string, revision: string | undefined) {
+    for (let attempt = 0; attempt < MAX_OPEN_ATTEMPTS; attempt++) {
+      const file = await this.#findRevision(name, revision);
+      if (file === undefined) return undefined;
+      const handle = await openBytes(this.#directory, file);
+      if (handle !== undefined) return { file, handle };
+      // Another process has replaced or evicted the object since it was found.
+    }
+    return undefined;
+  }
+
+  /** The description decides about the priority, even if the mode of its file differs. */
   async #evict(name: string, newcomer: Priority): Promise<boolean> {
-    const object = await this.#describe(name);
-    if (newcomer === 'low' && object?.priority === 'normal') return false;
+    const found = await this.#find(name);
+    if (newcomer === 'low' && found?.object.priority === 'normal') return false;
     await unlessMissing(unlink(join(this.#directory, name)));
-    if (object !== undefined) callHost('onEvict', () => this.#config.onEvict?.(object.key));
+    if (found === undefined) return true;
+    await unlessMissing(unlink(join(this.#directory, found.bytesName)));
+    callHost('onEvict', () => this.#config.onEvict?.(found.object.key));
     return true;
+  }
+
+  async #remove(name: string): Promise<void> {
+    const found = await this.#find(name);
+    await unlessMissing(unlink(join(this.#directory, name)));
+    if (found !== undefined) await unlessMissing(unlink(join(this.#directory, found.bytesName)));
+    await this.#replaced.drop(name);
   }
 
   /** Makes a file with the object's bytes the key's object. */
@@ -243,41 +270,29 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
     { ifRevision, priority = 'normal', signal }: Omit<PutOptions, 'metadata'>,
   ): Promise<StoredObject> {
     const object = { ...described, priority, ...newVersion() };
-    const bytes = await seal(handle, path, object);
+    const description = encodeDescription(object);
+    await handle.datasync();
     await this.#publishing(async () => {
       const name = objectFileName(object.key);
-      const target = join(this.#directory, name);
-      if (typeof ifRevision === 'string') await this.#replaced.keep(name);
+      const replaced = await this.#find(name);
+      const isNamed = typeof ifRevision === 'string' && replaced !== undefined;
+      const isKept = isNamed && (await this.#replaced.keep(name, replaced.object.revision));
       const evict = (other: string) => this.#evict(other, priority);
+      const bytes = object.size + description.length;
       const { maxBytes } = this.#config;
       const fits =
         maxBytes === undefined ||
         (await makeRoom(this.#directory, maxBytes, { name, bytes, priority }, evict));
       signal?.throwIfAborted();
-      if (fits) {
-        await moveFile(path, target); // the last step that can fail
-      } else {
-        await unlessMissing(unlink(target));
-        await this.#replaced.drop(name);
+      if (!fits) {
+        await this.#remove(name);
         await unlink(path);
+        return;
       }
+      await publishFiles(this.#directory, path, object, description);
+      if (replaced === undefined || isKept) return;
+      await unlessMissing(unlink(join(this.#directory, replaced.bytesName)));
     });
     return object;
   }
-}
-
-/**
- * Completes an object file and returns its size in bytes. It is synced before it is renamed: a
- * power failure may undo the rename, but can't leave a name without the bytes.
- */
-async function seal(
-  handle: FileHandle,
-  path: string,
-  object: StoredObject & { readonly priority: Priority },
-): Promise<number> {
-  const trailer = encodeTrailer(object);
-  await handle.appendFile(trailer);
-  await markPriority(path, object.priority);
-  await handle.datasync();
-  return object.size + trailer.length;
 }

@@ -1,23 +1,25 @@
-import { readdir, stat, unlink } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unlessMissing } from '../../fs/errors.js';
 import { evictable, type Occupant, totalBytes } from '../eviction.js';
-import { isObjectFileName, markedPriority } from './object-file.js';
-import { replacedFiles } from './replaced-files.js';
+import { isObjectFileName, markedPriority, ownerOfBytes } from './object-file.js';
+import { removeOrphans } from './orphans.js';
+import { type ReplacedFile, removeReplaced, replacedFiles } from './replaced-files.js';
 
 interface File extends Occupant {
+  /** Of the description. */
   readonly name: string;
   readonly usedAt: number;
 }
 
 /**
- * Evicts files of a directory until the newcomer fits into `maxBytes`. Replaced versions are
- * evicted first. A file with the newcomer's name does not count: the newcomer replaces it. The
- * mtime of a file tells when it was last used, so all processes that share the directory agree.
- * Cost: one `stat` for each object.
+ * Evicts objects of a directory until the newcomer fits into `maxBytes`. Replaced versions are
+ * evicted first. An object with the newcomer's name does not count: the newcomer replaces it. The
+ * mtime of a description tells when the object was last used, so all processes that share the
+ * directory agree. Cost: two `stat` for each object.
  *
- * @param evict removes the object of a file. Returns false if the object's priority forbids it,
- *   although the mode of the file does not.
+ * @param evict removes the object of a description. Returns false if the object's priority forbids
+ *   it, although the mode of the file does not.
  * @returns whether the newcomer fits.
  */
 export async function makeRoom(
@@ -26,27 +28,44 @@ export async function makeRoom(
   newcomer: Omit<File, 'usedAt'>,
   evict: (name: string) => Promise<boolean>,
 ): Promise<boolean> {
-  const files = (await objectFiles(directory)).filter(({ name }) => name !== newcomer.name);
-  files.sort((a, b) => a.usedAt - b.usedAt);
+  await removeOrphans(directory);
   const replaced = await replacedFiles(directory);
-  const occupants = [...replaced.map((file) => ({ ...file, priority: 'low' as const })), ...files];
+  const files = (await objectFiles(directory, replaced)).filter(
+    ({ name }) => name !== newcomer.name,
+  );
+  files.sort((a, b) => a.usedAt - b.usedAt);
+  const occupants: (File | (ReplacedFile & Occupant))[] = [
+    ...replaced.map((file) => ({ ...file, priority: 'low' as const })),
+    ...files,
+  ];
   let excess = totalBytes(occupants) + newcomer.bytes - maxBytes;
-  for (const { name, bytes } of evictable(occupants, excess, newcomer) ?? []) {
+  for (const occupant of evictable(occupants, excess, newcomer) ?? []) {
     if (excess <= 0) break;
-    if (!isObjectFileName(name)) await unlessMissing(unlink(join(directory, name)));
-    else if (!(await evict(name))) continue;
-    excess -= bytes;
+    if ('bytesName' in occupant) await removeReplaced(directory, occupant);
+    else if (!(await evict(occupant.name))) continue;
+    excess -= occupant.bytes;
   }
   return excess <= 0;
 }
 
-async function objectFiles(directory: string): Promise<File[]> {
+/** @param replaced their bytes count for them, not for the object. */
+async function objectFiles(directory: string, replaced: readonly ReplacedFile[]): Promise<File[]> {
+  const names = await readdir(directory);
+  const isReplaced = new Set(replaced.map(({ bytesName }) => bytesName));
+  const bytes = new Map<string, number>();
+  for (const name of names) {
+    const owner = isReplaced.has(name) ? undefined : ownerOfBytes(name);
+    if (owner === undefined) continue;
+    const size = (await unlessMissing(stat(join(directory, name))))?.size ?? 0;
+    bytes.set(owner.name, (bytes.get(owner.name) ?? 0) + size);
+  }
   const files: File[] = [];
-  for (const name of (await readdir(directory)).filter(isObjectFileName)) {
+  for (const name of names.filter(isObjectFileName)) {
     const stats = await unlessMissing(stat(join(directory, name)));
     if (stats === undefined) continue;
     const { size, mode, mtimeMs } = stats;
-    files.push({ name, bytes: size, priority: markedPriority(mode), usedAt: mtimeMs });
+    const priority = markedPriority(mode);
+    files.push({ name, bytes: size + (bytes.get(name) ?? 0), priority, usedAt: mtimeMs });
   }
   return files;
 }

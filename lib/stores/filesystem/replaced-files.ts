@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { link, readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from '../../errors.js';
@@ -10,22 +9,27 @@ import {
   type Replaced,
   SweepTimer,
 } from '../keep-replaced.js';
+import { bytesFileName, ownerOfBytes, readDescription, stemOf } from './object-file.js';
 
 /** Errors of file systems that have no hard links. */
 const NO_LINKS = ['EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EISDIR'];
 
-const OBJECT = /\.object$/;
-/** `{name of the object file, without its ending}.{when: ms since the epoch}-{random}.replaced` */
-const REPLACED = /\.(\d{1,16})-[0-9a-f]{8}\.replaced$/;
+/**
+ * `{stem}.{when: ms since the epoch}-{revision}.replaced`. In earlier versions of this store, a random
+ * number was in the place of the revision.
+ */
+const REPLACED = /^(.+)\.(\d{1,16})-([0-9a-f-]{8,36})\.replaced$/;
 
 export interface ReplacedFile extends Replaced {
   readonly name: string;
+  /** The file name of its bytes. */
+  readonly bytesName: string;
 }
 
 /**
- * The replaced versions of objects. Before an object file is replaced, it gets a second name (a
- * hard link). That costs no copy, holds no descriptor, and serves all processes that share the
- * directory, also after a restart. The name tells when the version was replaced.
+ * The replaced versions of objects. Before a description is replaced, it gets a second name (a hard
+ * link), and its bytes stay. That costs no copy, holds no descriptor, and serves all processes that
+ * share the directory, also after a restart. The name tells when the version was replaced.
  *
  * Each process removes expired versions, also those of other processes: when it starts, at each
  * replacement, and by a timer.
@@ -42,22 +46,28 @@ export class ReplacedFiles {
     this.#timer = new SweepTimer(options, () => void this.sweep().catch(() => {}));
   }
 
-  /** Keeps the content of an object file, if the file system has hard links. */
-  async keep(objectFile: string): Promise<void> {
-    if (this.#options.keepReplacedFor === 0) return;
-    const suffix = `${Date.now()}-${randomBytes(4).toString('hex')}.replaced`;
-    const name = objectFile.replace(OBJECT, `.${suffix}`);
+  /**
+   * Keeps an object that is about to be replaced, if the file system has hard links.
+   *
+   * @returns whether its bytes must stay.
+   */
+  async keep(objectFile: string, revision: string): Promise<boolean> {
+    if (this.#options.keepReplacedFor === 0) return false;
+    const name = `${stemOf(objectFile)}.${Date.now()}-${revision}.replaced`;
+    let isKept = true;
     try {
       await unlessMissing(link(join(this.#directory, objectFile), join(this.#directory, name)));
     } catch (error) {
       if (!hasCode(error) || !NO_LINKS.includes(error.code)) throw error;
+      isKept = false;
     }
     await this.sweep();
+    return isKept;
   }
 
   /** The file names of an object's replaced versions, the latest first. */
   async namesOf(objectFile: string): Promise<string[]> {
-    const files = await listReplaced(this.#directory, objectFile.replace(OBJECT, '.'));
+    const files = await listReplaced(this.#directory, `${stemOf(objectFile)}.`);
     return files
       .filter(({ at }) => !hasExpired(at, this.#options.keepReplacedFor))
       .sort((a, b) => b.at - a.at)
@@ -65,15 +75,15 @@ export class ReplacedFiles {
   }
 
   async drop(objectFile: string): Promise<void> {
-    const files = await listReplaced(this.#directory, objectFile.replace(OBJECT, '.'));
-    for (const { name } of files) await this.#remove(name);
+    const files = await listReplaced(this.#directory, `${stemOf(objectFile)}.`);
+    for (const file of files) await this.#remove(file);
   }
 
   /** Removes versions that have expired or exceed the budget. */
   async sweep(): Promise<void> {
     const files = await replacedFiles(this.#directory);
     const leaving = excessive(files, this.#options);
-    for (const { name } of leaving) await this.#remove(name);
+    for (const file of leaving) await this.#remove(file);
     this.#timer.set(files.find((file) => !leaving.includes(file)));
   }
 
@@ -82,26 +92,46 @@ export class ReplacedFiles {
     this.#timer.close();
   }
 
-  async #remove(name: string): Promise<void> {
-    await unlessMissing(unlink(join(this.#directory, name)));
+  async #remove({ name, bytesName }: Pick<ReplacedFile, 'name' | 'bytesName'>): Promise<void> {
+    await removeReplaced(this.#directory, { name, bytesName });
   }
+}
+
+/** Removes a replaced version. Its bytes stay if a write kept them, and then did not replace them. */
+export async function removeReplaced(
+  directory: string,
+  { name, bytesName }: Pick<ReplacedFile, 'name' | 'bytesName'>,
+): Promise<void> {
+  const owner = ownerOfBytes(bytesName);
+  const current = owner && (await readDescription(join(directory, owner.name), owner.name));
+  await unlessMissing(unlink(join(directory, name)));
+  const isStored = typeof current === 'object' && current.object.revision === owner?.revision;
+  if (!isStored) await unlessMissing(unlink(join(directory, bytesName)));
 }
 
 /** The oldest comes first. */
 export async function replacedFiles(directory: string): Promise<ReplacedFile[]> {
   const files: ReplacedFile[] = [];
-  for (const { name, at } of await listReplaced(directory)) {
-    const stats = await unlessMissing(stat(join(directory, name)));
-    if (stats !== undefined) files.push({ name, bytes: stats.size, at });
+  for (const file of await listReplaced(directory)) {
+    const sizes = await Promise.all(
+      [file.name, file.bytesName].map((name) => unlessMissing(stat(join(directory, name)))),
+    );
+    if (sizes[0] === undefined) continue;
+    files.push({ ...file, bytes: sizes.reduce((sum, stats) => sum + (stats?.size ?? 0), 0) });
   }
   return files.sort((a, b) => a.at - b.at);
 }
 
 /** @param start only names that begin with it. Default: all names. */
-async function listReplaced(directory: string, start = ''): Promise<Omit<ReplacedFile, 'bytes'>[]> {
+export async function listReplaced(
+  directory: string,
+  start = '',
+): Promise<Omit<ReplacedFile, 'bytes'>[]> {
   const names = (await readdir(directory)).filter((name) => name.startsWith(start));
   return names.flatMap((name) => {
-    const [, at] = REPLACED.exec(name) ?? [];
-    return at === undefined ? [] : [{ name, at: Number(at) }];
+    const [, stem, at, revision] = REPLACED.exec(name) ?? [];
+    if (stem === undefined || revision === undefined) return [];
+    const bytesName = bytesFileName(`${stem}.object`, revision);
+    return [{ name, bytesName, at: Number(at) }];
   });
 }

@@ -22,17 +22,11 @@ import type { BestEffortWrite } from './best-effort-write.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { LocalTierFill } from './fill-local-tier.js';
 import { toStoreError } from './idle-timeout.js';
-import { encodeCopy, LocalCopies, type LocalCopy } from './local-copies.js';
+import { bothTiersFailed, encodeCopy, type Found, LocalCopies, storedIn } from './local-copies.js';
 import type { StoreFailure, TieredStoreOptions } from './options.js';
 import { type TieredStoreConfig, tieredStoreSchema } from './schema.js';
 
 const MAX_REMEMBERED = 10_000;
-
-interface Found {
-  readonly current: StoredObject | undefined;
-  /** A copy of `current`. */
-  readonly copy: LocalCopy | undefined;
-}
 
 /**
  * A local store, such as a directory of this machine, in front of a store that many machines share.
@@ -57,6 +51,7 @@ interface Found {
  *   in place of nothing replaces it.
  * - When the local tier fails a write, the store works without it. `onDegraded` gets each failure
  *   of a tier. An error that it throws becomes a warning of the process and changes nothing else.
+ * - The local tier's files are the files of this store.
  * - Replaced revisions are read from the shared tier, if it keeps them.
  * - Each tier has its own budget. The shared tier does not see reads that the local tier served.
  * - If `put` wrote a copy, only this process knows the shared object of that copy. After a restart,
@@ -65,6 +60,7 @@ interface Found {
 export class TieredStore implements SnapshotStore, AsyncDisposable {
   readonly writesConditionally: boolean;
   readonly putFile?: NonNullable<SnapshotStore['putFile']>;
+  readonly getFile?: NonNullable<SnapshotStore['getFile']>;
   readonly listReplaced?: NonNullable<SnapshotStore['listReplaced']>;
   readonly #config: TieredStoreConfig;
   readonly #local: LocalCopies;
@@ -95,6 +91,14 @@ export class TieredStore implements SnapshotStore, AsyncDisposable {
       this.putFile = (key, file, putOptions = {}) => {
         const metadata = { ...putOptions.metadata };
         return this.#putFile(store, key, file, { ...putOptions, metadata });
+      };
+    }
+    const getFile = local.getFile?.bind(local);
+    if (getFile !== undefined) {
+      this.getFile = async (key, { revision, signal }) => {
+        const { copy } = await this.#find(key, this.#config.localMaxAge, signal);
+        if (copy?.object.revision !== revision) return undefined;
+        return await getFile(key, { revision: copy.revision, signal });
       };
     }
     if (shared.listReplaced !== undefined) {
@@ -284,15 +288,4 @@ export class TieredStore implements SnapshotStore, AsyncDisposable {
   #report(failure: StoreFailure): void {
     callHost('onDegraded', () => this.#config.onDegraded(failure));
   }
-}
-
-/** The description of an object that at least one tier has. */
-function storedIn(shared: StoredObject | undefined, local: LocalCopy | undefined): StoredObject {
-  const stored = shared ?? local?.object;
-  if (stored === undefined) throw bothTiersFailed();
-  return stored;
-}
-
-function bothTiersFailed(): SnapshotError {
-  return new SnapshotError('STORE_FAILED', 'neither tier takes the object');
 }
