@@ -135,7 +135,12 @@ export const ERRORS = {
     'The snapshot store failed.',
     'Try again later, and tell the operator of this server if it fails again.',
   ],
-  STORE_BUSY: [503, true, 'The snapshot store is too busy at the moment.'],
+  STORE_BUSY: [
+    503,
+    true,
+    'The snapshot store is too busy at the moment.',
+    'Try again after the time in Retry-After.',
+  ],
   STORAGE_FULL: [507, false, 'The server has no space left.', 'Tell the operator of this server.'],
   OVERLOADED: [503, true, 'The server is too busy at the moment.', 'Try again later.'],
   TOO_MANY_VARIANTS: [

@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { withStoreFailure } from '../../../lib/fs/errors.js';
 import { FileSystemStore } from '../../../lib/stores/filesystem/filesystem-store.js';
+import { filesOf } from '../../../lib/stores/filesystem/folders.js';
 import { storeContract } from '../../../lib/testing/index.js';
 import {
   assertContent,
@@ -60,13 +61,19 @@ describe('The files of a store', () => {
     const store = new FileSystemStore({ directory });
     await put(store, 'github.com/org/repo snapshot', contentOf('a'));
     await put(store, '../../etc/passwd', contentOf('b'));
-    const names = (await readdir(directory)).sort();
-    expect(names).toEqual([
-      expect.stringMatching(/^_\._.._etc_passwd\.[0-9a-f]{64}\.[0-9a-f-]{36}\.bytes$/),
-      expect.stringMatching(/^_\._.._etc_passwd\.[0-9a-f]{64}\.object$/),
-      expect.stringMatching(/^github\.com_org_repo_snapshot\.[0-9a-f]{64}\.[0-9a-f-]{36}\.bytes$/),
-      expect.stringMatching(/^github\.com_org_repo_snapshot\.[0-9a-f]{64}\.object$/),
-    ]);
+    await put(store, 'a//b', contentOf('c'));
+    const names = (await filesOf(directory, { folder: '', start: '' })).sort();
+    expect(names).toEqual(
+      ['_.\\/_.\\/etc\\/passwd', 'a\\/_\\/b', 'github\\.com\\/org\\/repo_snapshot'].flatMap(
+        (stem) => [
+          expect.stringMatching(new RegExp(`^${stem}\\.[0-9a-f]{64}\\.[0-9a-f-]{36}\\.bytes$`)),
+          expect.stringMatching(new RegExp(`^${stem}\\.[0-9a-f]{64}\\.object$`)),
+        ],
+      ),
+    );
+    for (const key of ['github.com/org/repo snapshot', '../../etc/passwd', 'a//b'])
+      await store.delete(key);
+    expect(await readdir(directory)).toEqual([]);
     expect(await readdir(parent)).toEqual(['objects']);
   });
 
@@ -124,13 +131,14 @@ describe('The files of a store', () => {
     const others = Array.from({ length: 300 }, (_, index) => `v1/host/repository${index}/snapshot`);
     for (const key of others) await put(store, key, contentOf(key));
     // A file that is opened, and is damaged, is removed.
-    for (const name of (await readdir(directory)).filter((one) => one.endsWith('.object'))) {
-      await truncate(join(directory, name), 10);
-    }
+    const left = async () =>
+      (await filesOf(directory, { folder: '', start: '' })).filter((one) =>
+        one.endsWith('.object'),
+      );
+    for (const name of await left()) await truncate(join(directory, name), 10);
     const own = ['v1/host/repository/check', 'v1/host/repository/snapshot'];
     for (const key of own) await put(store, key, contentOf(key));
     expect(await listedKeys(store, 'v1/host/repository/')).toEqual(own);
-    const left = async () => (await readdir(directory)).filter((one) => one.endsWith('.object'));
     expect((await left()).length).toBe(others.length + own.length);
     expect(await listedKeys(store)).toEqual(own);
     expect((await left()).length).toBe(own.length);

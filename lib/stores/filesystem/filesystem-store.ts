@@ -1,6 +1,7 @@
-import { type FileHandle, open, readdir, unlink } from 'node:fs/promises';
+import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import pLimit from 'p-limit';
+import { orLater } from '../../async/deadline.js';
 import { startup } from '../../async/retry.js';
 import { callHost } from '../../call-host.js';
 import { checkOptions } from '../../check-options.js';
@@ -21,13 +22,10 @@ import type {
   StoredFile,
   StoredObject,
 } from '../store.js';
+import { FileIndex, type IndexedObject } from './file-index.js';
+import { filesOf, removeEmptyFolders } from './folders.js';
 import { makeRoom } from './make-room.js';
-import {
-  encodeDescription,
-  isObjectFileName,
-  objectFileName,
-  readableStart,
-} from './object-file.js';
+import { encodeDescription, isObjectFileName, objectFileName, placeOf } from './object-file.js';
 import {
   closingUnlessKept,
   FileBody,
@@ -37,13 +35,14 @@ import {
   touch,
 } from './open-object-file.js';
 import type { FileSystemStoreOptions } from './options.js';
-import { removeOrphans } from './orphans.js';
 import { publishFiles } from './publish-files.js';
 import { ReplacedFiles } from './replaced-files.js';
 import { type FileSystemStoreConfig, fileSystemStoreSchema } from './schema.js';
 
 /** Attempts to open an object that other processes may replace meanwhile. */
 const MAX_OPEN_ATTEMPTS = 5;
+/** Milliseconds for which the first use of a store waits until the directory was read. */
+const MAX_LOADING = 500;
 
 /**
  * Keeps each object as two files of a directory: its bytes, and its description. Any number of
@@ -59,6 +58,7 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
   /** One at a time, so that two writes do not count on the same free room. */
   readonly #publishing = pLimit(1);
   readonly #replaced: ReplacedFiles;
+  readonly #index: FileIndex;
   /** Makes the directory and removes leftovers, before the first use. */
   readonly #prepare: () => Promise<void>;
 
@@ -67,11 +67,11 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
     this.#config = checkOptions(fileSystemStoreSchema, options, 'FileSystemStore');
     this.#directory = resolve(this.#config.directory);
     this.#replaced = new ReplacedFiles(this.#directory, this.#config);
+    this.#index = new FileIndex(this.#directory, this.#config.maxBytes, this.#replaced);
     this.#prepare = startup(() =>
       withStoreFailure(async () => {
         await prepareDirectory(this.#directory);
-        await this.#replaced.sweep();
-        await removeOrphans(this.#directory);
+        await orLater(this.#load(), MAX_LOADING);
       }),
     );
   }
@@ -91,8 +91,7 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
       const { object } = file;
       return closingUnlessKept(handle, async () => {
         const slice = sliceOf(range, object.size);
-        await touch(file);
-        signal?.throwIfAborted();
+        this.#use(file);
         return { ...object, body: new FileBody(handle, slice, signal) };
       });
     });
@@ -156,7 +155,7 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
     return withStoreFailure(async () => {
       const file = await this.#findRevision(objectFileName(key), revision);
       if (file === undefined) return undefined;
-      await touch(file);
+      this.#use(file);
       return { directory: this.#directory, path: file.bytesName };
     });
   }
@@ -195,19 +194,29 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
     await this.close();
   }
 
-  /** Opens only files whose names begin as those of keys with the prefix do. */
+  /** Reads only the folders, and opens only the files, that keys with the prefix may have. */
   async *list({ prefix = '', signal }: ListOptions = {}): AsyncGenerator<StoredObject> {
     const names = await withStoreFailure(async () => {
       await this.#prepare();
-      return readdir(this.#directory);
+      return filesOf(this.#directory, placeOf(prefix));
     });
-    const beginning = readableStart(prefix);
     for (const name of names.filter(isObjectFileName)) {
-      if (!name.startsWith(beginning)) continue;
       signal?.throwIfAborted();
       const object = await withStoreFailure(() => this.#describe(name));
       if (object?.key.startsWith(prefix)) yield object;
     }
+  }
+
+  /** Reads the directory into the index. Then the files may exceed the budget. */
+  async #load(): Promise<void> {
+    await this.#index.load();
+    await this.#publishing(() => this.#makeRoom({ bytes: 0, priority: 'normal' }));
+  }
+
+  /** Nobody waits until the time of the use is written. */
+  #use(file: ObjectFile): void {
+    this.#index.use(objectFileName(file.object.key));
+    void touch(file).catch(() => {}); // only the order of evictions suffers
   }
 
   async #find(name: string, file = name): Promise<ObjectFile | undefined> {
@@ -244,13 +253,25 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
     return undefined;
   }
 
+  async #makeRoom(newcomer: { bytes: number; priority: Priority }): Promise<boolean> {
+    const { maxBytes } = this.#config;
+    if (maxBytes === undefined) return true;
+    const evict = (object: IndexedObject) => this.#evict(object, newcomer.priority);
+    const parts = { index: this.#index, replaced: this.#replaced, evict };
+    // Until the directory was read, nobody knows which objects to evict.
+    return this.#index.isLoaded
+      ? await makeRoom(parts, maxBytes, newcomer)
+      : newcomer.bytes <= maxBytes;
+  }
+
   /** The description decides about the priority, even if the mode of its file differs. */
-  async #evict(name: string, newcomer: Priority): Promise<boolean> {
-    const found = await this.#find(name);
+  async #evict({ name }: IndexedObject, newcomer: Priority): Promise<boolean> {
+    const found = await findObject(this.#directory, name);
     if (newcomer === 'low' && found?.object.priority === 'normal') return false;
     await unlessMissing(unlink(join(this.#directory, name)));
     if (found === undefined) return true;
     await unlessMissing(unlink(join(this.#directory, found.bytesName)));
+    await removeEmptyFolders(this.#directory, name);
     callHost('onEvict', () => this.#config.onEvict?.(found.object.key));
     return true;
   }
@@ -260,6 +281,8 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
     await unlessMissing(unlink(join(this.#directory, name)));
     if (found !== undefined) await unlessMissing(unlink(join(this.#directory, found.bytesName)));
     await this.#replaced.drop(name);
+    this.#index.delete(name);
+    await removeEmptyFolders(this.#directory, name);
   }
 
   /** Makes a file with the object's bytes the key's object. */
@@ -276,23 +299,38 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
       const name = objectFileName(object.key);
       const replaced = await this.#find(name);
       const isNamed = typeof ifRevision === 'string' && replaced !== undefined;
-      const isKept = isNamed && (await this.#replaced.keep(name, replaced.object.revision));
-      const evict = (other: string) => this.#evict(other, priority);
+      const isKept =
+        isNamed &&
+        (await this.#replaced.keep(name, replaced.object.revision, bytesOf(replaced.object)));
       const bytes = object.size + description.length;
-      const { maxBytes } = this.#config;
-      const fits =
-        maxBytes === undefined ||
-        (await makeRoom(this.#directory, maxBytes, { name, bytes, priority }, evict));
-      signal?.throwIfAborted();
-      if (!fits) {
-        await this.#remove(name);
-        await unlink(path);
-        return;
+      // The newcomer takes the place of the object that it replaces.
+      this.#index.delete(name);
+      try {
+        const fits = await this.#makeRoom({ bytes, priority });
+        signal?.throwIfAborted();
+        if (!fits) {
+          await this.#remove(name);
+          await unlink(path);
+          return;
+        }
+        await publishFiles(this.#directory, path, object, description);
+      } catch (error) {
+        if (replaced !== undefined) {
+          const { priority: old = 'normal' } = replaced.object;
+          this.#index.add(name, bytesOf(replaced.object), old);
+        }
+        throw error;
       }
-      await publishFiles(this.#directory, path, object, description);
+      this.#index.add(name, bytes, priority);
+      if (this.#index.isOld) void this.#load().catch(() => {}); // the next write tries again
       if (replaced === undefined || isKept) return;
       await unlessMissing(unlink(join(this.#directory, replaced.bytesName)));
     });
     return object;
   }
+}
+
+/** Bytes of both files of an object. */
+function bytesOf(object: StoredObject): number {
+  return object.size + encodeDescription(object).length;
 }

@@ -17,6 +17,9 @@ import {
  *   {stem}.object             its description: the `StoredObject` as JSON, UTF-8
  *   {stem}.{revision}.bytes   its bytes, and nothing else, so that a web server can send the file
  *
+ * The stem of the key `v1/github.com/org/repo/snapshot` is `v1/github.com/org/repo/snapshot.{hash}`:
+ * the segments of a key are folders, so that a list of a repository reads no other files.
+ *
  * The file of the bytes is complete, and has its name, before the description is renamed: that
  * rename alone publishes the object. A file of bytes never changes, and its name is never used
  * again. So whoever opens it gets the bytes of that revision, or no file.
@@ -33,21 +36,53 @@ const LOW_MODE = 0o100;
 
 const STEM = '[A-Za-z0-9_-][A-Za-z0-9._-]{0,119}\\.[0-9a-f]{64}';
 const REVISION = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}';
-const OBJECT_FILE_NAME = new RegExp(`^${STEM}\\.object$`);
-const BYTES_FILE_NAME = new RegExp(`^(${STEM})\\.(${REVISION})\\.bytes$`);
+const OBJECT_FILE_NAME = new RegExp(`^(?:.*/)?${STEM}\\.object$`);
+const BYTES_FILE_NAME = new RegExp(`^((?:.*/)?${STEM})\\.(${REVISION})\\.bytes$`);
 const IS_REVISION = new RegExp(`^${REVISION}$`);
 const ENDING = '.object';
 
-/** A readable part, and a hash that tells keys apart even if case is ignored: 192 bytes at most. */
-export function objectFileName(key: string): string {
+/** Folders between the directory and a file. A key with more segments is in the last of them. */
+const MAX_FOLDERS = 8;
+const MAX_FOLDER_BYTES = 64;
+
+/** The path of a file within the directory, with slashes. */
+export type FileName = string;
+
+/**
+ * Folders, a readable part, and a hash that tells keys apart even if case is ignored: 192 bytes at
+ * most after the last slash.
+ */
+export function objectFileName(key: string): FileName {
   const hash = createHash('sha256').update(key, 'utf16le').digest('hex'); // UTF-8 merges lone surrogates
-  return `${readableStart(key)}.${hash}${ENDING}`;
+  const segments = key.split('/');
+  return `${folderOf(segments.slice(0, -1))}${readable(segments.at(-1) ?? '', 120)}.${hash}${ENDING}`;
 }
 
-/** The beginning of the file name of a key, and of all keys that begin with it. */
-export function readableStart(key: string): string {
-  const readable = key.replace(/[^A-Za-z0-9._-]+/g, '_').replace(/^\./, '_');
-  return readable.slice(0, 120);
+/** Where the files of all keys with a prefix are. */
+export interface Place {
+  /** The folder that has all of them, with a slash at its end; empty: the directory itself. */
+  readonly folder: string;
+  /** The beginning of the names of their files, and of the folders that have such files. */
+  readonly start: string;
+}
+
+export function placeOf(prefix: string): Place {
+  const segments = prefix.split('/').slice(0, -1);
+  const rest = prefix.split('/').at(-1) ?? '';
+  // In the last folder, names begin as the last segments of keys do.
+  const start =
+    segments.length < MAX_FOLDERS && rest !== '' ? readable(rest, MAX_FOLDER_BYTES) : '';
+  return { folder: folderOf(segments), start };
+}
+
+function folderOf(segments: readonly string[]): string {
+  const folders = segments.slice(0, MAX_FOLDERS);
+  return folders.map((segment) => `${readable(segment, MAX_FOLDER_BYTES)}/`).join('');
+}
+
+function readable(segment: string, maxBytes: number): string {
+  const text = segment.replace(/[^A-Za-z0-9._-]+/g, '_').replace(/^\./, '_');
+  return text.slice(0, maxBytes) || '_';
 }
 
 export function isObjectFileName(name: string): boolean {
@@ -123,7 +158,9 @@ export async function readDescription(
     const object = parseJson(await handle.readFile('utf8'));
     if (!isRecord(object) || !isDescription(object)) return 'invalid';
     const { key, revision, size } = object;
-    const isOurs = objectFileName(key) === name && IS_REVISION.test(revision);
+    // Some file systems ignore case, and so join folders. The hash tells keys apart.
+    const isOurs =
+      objectFileName(key).toLowerCase() === name.toLowerCase() && IS_REVISION.test(revision);
     return isOurs && typeof size === 'number' ? { object: { ...object, size }, usedAt } : 'invalid';
   } finally {
     await handle.close();

@@ -1,8 +1,8 @@
-import { readdir, stat, unlink } from 'node:fs/promises';
+import { stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unlessMissing } from '../../fs/errors.js';
-import { isObjectFileName, ownerOfBytes, readDescription } from './object-file.js';
-import { listReplaced } from './replaced-files.js';
+import { type FileName, isObjectFileName, ownerOfBytes, readDescription } from './object-file.js';
+import { replacedOf } from './replaced-files.js';
 
 /**
  * Milliseconds after which bytes without a description are removed: before that, a write may be
@@ -12,13 +12,14 @@ const GRACE_PERIOD = 60_000;
 
 /**
  * Removes files of bytes that no description names. A crash leaves them, or two processes that
- * replace one object at the same moment. Cost: one list of the directory. It reads a description
- * only if several files of bytes may belong to it.
+ * replace one object at the same moment. It reads a description only if several files of bytes may
+ * belong to it.
+ *
+ * @param names all files of the directory.
  */
-export async function removeOrphans(directory: string): Promise<void> {
-  const names = await readdir(directory);
+export async function removeOrphans(directory: string, names: readonly FileName[]): Promise<void> {
   const descriptions = new Set(names.filter(isObjectFileName));
-  const replaced = new Set((await listReplaced(directory)).map(({ bytesName }) => bytesName));
+  const replaced = new Set(replacedOf(names).map(({ bytesName }) => bytesName));
   const owned = new Map<string, Map<string, string>>();
   for (const file of names) {
     const owner = replaced.has(file) ? undefined : ownerOfBytes(file);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { moveFile } from '../../fs/move-file.js';
 import { temporaryName } from '../../fs/temporary.js';
 import type { Priority, StoredObject } from '../store.js';
+import { inFolder } from './folders.js';
 import { bytesFileName, markPriority, objectFileName } from './object-file.js';
 
 /**
@@ -24,7 +25,7 @@ export async function publishFiles(
   try {
     await writeSynced(temporary, description);
     await markPriority(temporary, object.priority);
-    await moveFile(path, bytes);
+    await inFolder(bytes, () => moveFile(path, bytes));
     try {
       await rename(temporary, join(directory, name)); // the last step that can fail
     } catch (error) {
