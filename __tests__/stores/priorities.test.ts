@@ -110,11 +110,12 @@ describe('The directory of a FileSystemStore', () => {
     await put(store, 'x', contentOf('x', 10 * KIB), {}, LOW);
     for (const name of await readdir(path)) await chmod(join(path, name), 0o777);
     await age(path, 'a', 10);
-    await put(store, 'y', contentOf('y', 20 * KIB), {}, LOW);
-    expect(await listedKeys(store)).toEqual(['a', 'y']);
-    await put(store, 'z', contentOf('z', 30 * KIB), {}, LOW);
-    expect(await store.stat('z')).toBeUndefined();
-    await assertContent(store, 'a', contentOf('a', 10 * KIB));
+    const again = new FileSystemStore({ directory: path, maxBytes: 35 * KIB });
+    await put(again, 'y', contentOf('y', 20 * KIB), {}, LOW);
+    expect(await listedKeys(again)).toEqual(['a', 'y']);
+    await put(again, 'z', contentOf('z', 30 * KIB), {}, LOW);
+    expect(await again.stat('z')).toBeUndefined();
+    await assertContent(again, 'a', contentOf('a', 10 * KIB));
   });
 
   test('whose files have lost the mode of low priority still has room for other objects', async () => {
@@ -123,10 +124,11 @@ describe('The directory of a FileSystemStore', () => {
     await put(store, 'x', contentOf('x', 20 * KIB), {}, LOW);
     await chmod(await fileOf(path, 'x'), 0o644);
     expect(await store.stat('x')).toMatchObject(LOW);
-    await put(store, 'y', contentOf('y', 20 * KIB), {}, LOW);
-    expect(await listedKeys(store)).toEqual(['x']);
-    await put(store, 'a', contentOf('a', 20 * KIB));
-    expect(await listedKeys(store)).toEqual(['a']);
+    const again = new FileSystemStore({ directory: path, maxBytes: 35 * KIB });
+    await put(again, 'y', contentOf('y', 20 * KIB), {}, LOW);
+    expect(await listedKeys(again)).toEqual(['x']);
+    await put(again, 'a', contentOf('a', 20 * KIB));
+    expect(await listedKeys(again)).toEqual(['a']);
   });
 });
 

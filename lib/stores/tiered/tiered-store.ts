@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { LRUCache } from 'lru-cache';
 import { unlessAborted } from '../../async/abort.js';
 import { elapsedSince, now, type Time } from '../../async/clock.js';
@@ -41,7 +41,9 @@ const MAX_REMEMBERED = 10_000;
  *   it. When that happens, a body that is behind the copy fails if the shared object has been
  *   replaced or deleted. After a copy without room, each client reads objects of that size or
  *   larger from the shared tier from the beginning, until the local tier keeps one.
- * - Writes go to both tiers. An object is stored when the shared tier has it. A write that the
+ * - An object without bytes, such as the record of a check, has no local copy: its description comes
+ *   from the shared tier anyway.
+ * - Other writes go to both tiers. An object is stored when the shared tier has it. A write that the
  *   shared tier refuses, because the write's condition does not hold, leaves nothing in the local
  *   tier either.
  * - While the shared tier fails, this store works as the local store alone. It serves copies as
@@ -122,6 +124,7 @@ export class TieredStore implements SnapshotStore, AsyncDisposable {
       const { current, copy } = await this.#find(key, maxAge, signal);
       if (current !== undefined && (revision === undefined || revision === current.revision)) {
         const slice = sliceOf(range, current.size);
+        if (current.size === 0) return { ...current, body: Readable.from([]) };
         const local = copy && { range, revision: copy.revision, signal };
         const body: Readable | undefined =
           (local && (await this.#local.open(key, local))?.body) ??
@@ -146,12 +149,19 @@ export class TieredStore implements SnapshotStore, AsyncDisposable {
     try {
       signal?.throwIfAborted();
       shared = await this.#shared.write(key, kept);
-      local = this.#local.write(key, kept);
       for await (const chunk of chunksOf(body, signal)) {
+        if (chunk.length === 0) continue;
+        local ??= this.#local.write(key, kept);
         await unlessAborted(Promise.all([shared?.write(chunk), local.write(chunk)]), signal);
         if (shared?.hasEnded !== false && local.hasEnded) throw bothTiersFailed();
       }
       const object = await shared?.finish();
+      if (local === undefined && object !== undefined) {
+        await this.#dropCopy(key);
+        this.#remember(key, object);
+        return object;
+      }
+      local ??= this.#local.write(key, kept);
       const copy = await this.#local.replace(key, async () => local?.finish());
       this.#remember(key, object);
       if (object && copy) this.#local.remember({ revision: copy.revision, object });
@@ -217,6 +227,12 @@ export class TieredStore implements SnapshotStore, AsyncDisposable {
     if (isCopied) return { current, copy };
     if (copy !== undefined) await this.#local.delete(key, copy.revision);
     return { current, copy: undefined };
+  }
+
+  /** Deletes the copy of an object that has become empty. */
+  async #dropCopy(key: string): Promise<void> {
+    const copy = await this.#local.stat(key, undefined);
+    if (copy !== undefined) await this.#local.delete(key, copy.revision);
   }
 
   /** Joins the running fill of this revision, or starts one. */
