@@ -68,6 +68,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
 
   async function get(id: Id, exchange: Exchange): Promise<void> {
     const { req, res, signal } = exchange;
+    const checkedSince = performance.now();
     const sending = { clientIdleTimeout, signal };
     const looksIntoStore =
       kind.answersInstead !== undefined ||
@@ -75,7 +76,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
       offload !== undefined ||
       needsSelection(req);
     for (let attempt = 0; looksIntoStore && attempt < MAX_OPEN_ATTEMPTS; attempt++) {
-      const stored = (await pinned(id, req, signal)) ?? (await lookUp(id, exchange));
+      const stored = (await pinned(id, req, signal)) ?? (await lookUp(id, checkedSince, exchange));
       if (res.headersSent) break;
       if (stored === undefined) {
         // Without a current representation not even `*` matches (RFC 9110, section 13.1.1).
@@ -100,7 +101,8 @@ export function createArtifactHandler<Id extends ArtifactId>(
       return sendBody(res, 206, part, body, { ...sending, length });
     }
 
-    const artifact = await waiting(id, exchange, service.get(id, { signal }));
+    const getting = service.get(id, { checkedSince, signal });
+    const artifact = await waiting(id, exchange, getting);
     const precondition = evaluatePreconditions(req, artifact);
     if (precondition === 'holds') {
       const length = artifact.source === 'store' ? artifact.size : undefined;
@@ -136,9 +138,13 @@ export function createArtifactHandler<Id extends ArtifactId>(
   }
 
   /** What is stored and may be served. Sends wait frames meanwhile, unless a range may be selected. */
-  async function lookUp(id: Id, exchange: Exchange): Promise<StoredArtifact | undefined> {
+  async function lookUp(
+    id: Id,
+    checkedSince: number,
+    exchange: Exchange,
+  ): Promise<StoredArtifact | undefined> {
     const { req, signal } = exchange;
-    const looking = service.statStored(id, { revalidate: true, signal });
+    const looking = service.statStored(id, { revalidate: true, checkedSince, signal });
     return await (needsSelection(req) ? looking : waiting(id, exchange, looking));
   }
 

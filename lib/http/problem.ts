@@ -29,21 +29,17 @@ export function sendProblem(
     type: `urn:problem-type:express-git-snapshot:${error.code.toLowerCase().replaceAll('_', '-')}`,
     title: error.clientText,
     status,
-    detail: detailOf(error, mayRetry ? secondsUntilRetry(error) : undefined),
+    detail: detailOf(error, mayRetry ? retryAfterOf(error) : undefined),
     code: error.code,
   });
   res.writeHead(status, {
     'Content-Type': 'application/problem+json',
     'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
-    ...(mayRetry && { 'Retry-After': secondsUntilRetry(error) }),
+    ...(mayRetry && { 'Retry-After': retryAfterOf(error) }),
     ...headers,
   });
   res.end(body);
-}
-
-function secondsUntilRetry({ retryAfter = DEFAULT_RETRY_AFTER }: SnapshotError): number {
-  return Math.max(1, Math.ceil(retryAfter));
 }
 
 /**
@@ -62,9 +58,15 @@ function detailOf(error: SnapshotError, retryAfter: number | undefined): string 
     sentences.unshift(`${clientDetail.replace(/^./, (first) => first.toUpperCase())}.`);
   }
   if (error.retryAfter !== undefined && !error.isTransient) {
-    sentences.push(`The server does not try again within ${secondsUntilRetry(error)} s.`);
+    sentences.push(`The server does not try again within ${retryAfterOf(error)} s.`);
   }
   return sentences.join(' ');
+}
+
+/** Whole seconds, at least 1. A store or a service of the host app may give no usable number. */
+function retryAfterOf({ retryAfter = Number.NaN }: SnapshotError): number {
+  const seconds = Math.max(1, Math.ceil(retryAfter));
+  return Number.isSafeInteger(seconds) ? seconds : DEFAULT_RETRY_AFTER;
 }
 
 /** As `sendProblem`, but never throws: breaks the connection if a header or `writeHead` is bad. */

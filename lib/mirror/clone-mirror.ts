@@ -4,7 +4,7 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { unlessAborted } from '../async/abort.js';
+import { abortable } from '../async/abort.js';
 import type { FailureCache } from '../async/failure-cache.js';
 import { retry } from '../async/retry.js';
 import type { WorkLimits } from '../config/options.js';
@@ -112,7 +112,8 @@ async function copySnapshot(
   signal: AbortSignal,
 ): Promise<StoredSnapshot | undefined> {
   try {
-    const snapshot = await unlessAborted(snapshots.open(repository, signal), signal);
+    const open = () => snapshots.open(repository, signal);
+    const snapshot = await abortable(signal, open, (late) => late?.body.destroy());
     if (snapshot !== undefined) await writeBody(snapshot.body, path, idleTimeout, signal);
     return snapshot;
   } catch (cause) {

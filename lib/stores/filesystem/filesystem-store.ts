@@ -2,6 +2,7 @@ import { type FileHandle, open, readdir, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import pLimit from 'p-limit';
 import { startup } from '../../async/retry.js';
+import type { SignalOptions } from '../../async/signal-options.js';
 import { callHost } from '../../call-host.js';
 import { checkOptions } from '../../check-options.js';
 import { unlessMissing, withStoreFailure } from '../../fs/errors.js';
@@ -9,6 +10,7 @@ import { prepareDirectory, temporaryName } from '../../fs/temporary.js';
 import { chunksOf, endBody } from '../body.js';
 import { newVersion } from '../new-version.js';
 import { sliceOf } from '../range.js';
+import { READ_BYTES, SpareBuffers } from '../recycling-body.js';
 import type {
   GetFileOptions,
   ListOptions,
@@ -16,7 +18,6 @@ import type {
   OpenOptions,
   Priority,
   PutOptions,
-  SignalOptions,
   SnapshotStore,
   StoredFile,
   StoredObject,
@@ -44,6 +45,8 @@ import { type FileSystemStoreConfig, fileSystemStoreSchema } from './schema.js';
 
 /** Attempts to open an object that other processes may replace meanwhile. */
 const MAX_OPEN_ATTEMPTS = 5;
+/** Buffers that are kept for the next reads: 4 MiB. */
+const SPARE_BUFFERS = 16;
 
 /**
  * Keeps each object as two files of a directory: its bytes, and its description. Any number of
@@ -59,6 +62,7 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
   /** One at a time, so that two writes do not count on the same free room. */
   readonly #publishing = pLimit(1);
   readonly #replaced: ReplacedFiles;
+  readonly #spare = new SpareBuffers(READ_BYTES, SPARE_BUFFERS);
   /** Makes the directory and removes leftovers, before the first use. */
   readonly #prepare: () => Promise<void>;
 
@@ -93,7 +97,7 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
         const slice = sliceOf(range, object.size);
         await touch(file);
         signal?.throwIfAborted();
-        return { ...object, body: new FileBody(handle, slice, signal) };
+        return { ...object, body: new FileBody(handle, slice, signal, this.#spare) };
       });
     });
   }

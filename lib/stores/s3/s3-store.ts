@@ -1,4 +1,5 @@
 import { orLater } from '../../async/deadline.js';
+import type { SignalOptions } from '../../async/signal-options.js';
 import { SnapshotError } from '../../errors.js';
 import { chunksOf, endBody } from '../body.js';
 import { newVersion } from '../new-version.js';
@@ -7,7 +8,6 @@ import type {
   OpenedObject,
   OpenOptions,
   PutOptions,
-  SignalOptions,
   SnapshotStore,
   StoredObject,
 } from '../store.js';
