@@ -12,6 +12,8 @@ export interface BodyOptions {
   clientIdleTimeout: number;
   /** Aborts when the client is gone. */
   signal: AbortSignal;
+  /** Whether the caller has sent the head, and perhaps bytes before the body. Default: false. */
+  hasBegun?: boolean;
 }
 
 /**
@@ -27,7 +29,7 @@ export async function sendBody(
   status: number,
   headers: OutgoingHttpHeaders,
   body: Readable,
-  { length, clientIdleTimeout, signal }: BodyOptions,
+  { length, clientIdleTimeout, signal, hasBegun = false }: BodyOptions,
 ): Promise<void> {
   const stop = () => body.destroy();
   signal.addEventListener('abort', stop, { once: true });
@@ -37,7 +39,7 @@ export async function sendBody(
   try {
     signal.throwIfAborted();
     let sent = 0;
-    let isBegun = false;
+    let isBegun = hasBegun;
     // Throws if other code has begun an answer: the client must not get a mix of the two.
     const begin = () => {
       if (!isBegun) res.writeHead(status, headers);

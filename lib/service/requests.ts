@@ -1,6 +1,5 @@
 import type {
   BuiltArtifact,
-  DownloadHeaders,
   GetOptions,
   OpenedArtifact,
   OpenStoredOptions,
@@ -11,9 +10,7 @@ import { type ArtifactId, isFixed } from '../artifact/id.js';
 import { unlessAborted } from '../async/abort.js';
 import { after, type Moment, now, type Time, thisMoment } from '../async/clock.js';
 import { retry } from '../async/retry.js';
-import type { SignalOptions } from '../async/signal-options.js';
 import { isUpstreamFailure, SnapshotError, toSnapshotError } from '../errors.js';
-import type { StoredFile } from '../stores/store.js';
 import { type Action, decide, mayServeOnError } from './decide.js';
 import type { Refresher, RefresherParts } from './refresher.js';
 import { isCurrent, knownCurrentAt } from './staleness.js';
@@ -183,31 +180,9 @@ export class Requests {
     return undefined;
   }
 
-  /** As `SnapshotService.getDownloadUrl`. */
-  async getDownloadUrl(
-    id: ArtifactId,
-    artifact: StoredArtifact,
-    about: DownloadHeaders,
-  ): Promise<string | undefined> {
-    const { stored } = this.#parts;
-    const options = { ...about, revision: artifact.revision };
-    return this.#given(id, artifact, await stored.urlOf(id, options));
-  }
-
-  /** As `SnapshotService.getFile`. */
-  async getFile(
-    id: ArtifactId,
-    artifact: StoredArtifact,
-    { signal }: SignalOptions = {},
-  ): Promise<StoredFile | undefined> {
-    const options = { revision: artifact.revision, signal };
-    return this.#given(id, artifact, await this.#parts.stored.fileOf(id, options));
-  }
-
-  #given<T>(id: ArtifactId, artifact: StoredArtifact, place: T | undefined): T | undefined {
-    const { stored } = this.#parts;
-    if (place !== undefined) this.#hit(id, stored.found(id, artifact), this.#view(id));
-    return place;
+  /** Notes a hit that the storage or a web server serves. */
+  noteHit(id: ArtifactId, artifact: StoredArtifact): void {
+    this.#hit(id, this.#parts.stored.found(id, artifact), this.#view(id));
   }
 
   /** Whether a check for the request has ended, or none may begin. */

@@ -124,18 +124,24 @@ export class ArtifactService implements SnapshotService {
     options: DownloadHeaders,
   ): Promise<string | undefined> {
     const canonical = this.#canonical(id);
-    const getUrl = () => this.#parts.requests.getDownloadUrl(canonical, stored, options);
-    return await abortable(options.signal, getUrl);
+    const { revision } = stored;
+    const getUrl = () => this.#parts.stored.urlOf(canonical, { ...options, revision });
+    const url = await abortable(options.signal, getUrl);
+    if (url !== undefined) this.#parts.requests.noteHit(canonical, stored);
+    return url;
   }
 
   async getFile(
     id: ArtifactId,
     stored: StoredArtifact,
-    options: SignalOptions = {},
+    { signal }: SignalOptions = {},
   ): Promise<StoredFile | undefined> {
     const canonical = this.#canonical(id);
-    const getFile = () => this.#parts.requests.getFile(canonical, stored, options);
-    return await abortable(options.signal, getFile);
+    const { revision } = stored;
+    const getFile = () => this.#parts.stored.fileOf(canonical, { revision, signal });
+    const file = await abortable(signal, getFile);
+    if (file !== undefined) this.#parts.requests.noteHit(canonical, stored);
+    return file;
   }
 
   async delete(id: ArtifactId, { signal }: SignalOptions = {}): Promise<void> {

@@ -91,8 +91,7 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
     return withStoreFailure(async () => {
       const opened = await this.#openRevision(objectFileName(key), revision);
       if (opened === undefined) return undefined;
-      const { file, handle } = opened;
-      const { object } = file;
+      const { file, handle, object } = opened;
       return closingUnlessKept(handle, async () => {
         const slice = sliceOf(range, object.size);
         await touch(file);
@@ -236,14 +235,13 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
     return undefined;
   }
 
-  /** As `#findRevision`, and opens the bytes. */
+  /** As `#findRevision`, and opens the bytes, which may be gone since they were found. */
   async #openRevision(name: string, revision: string | undefined) {
     for (let attempt = 0; attempt < MAX_OPEN_ATTEMPTS; attempt++) {
       const file = await this.#findRevision(name, revision);
       if (file === undefined) return undefined;
       const handle = await openBytes(this.#directory, file);
-      if (handle !== undefined) return { file, handle };
-      // Another process has replaced or evicted the object since it was found.
+      if (handle !== undefined) return { file, handle, object: file.object };
     }
     return undefined;
   }
