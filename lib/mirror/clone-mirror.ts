@@ -15,6 +15,7 @@ import { temporaryName } from '../fs/temporary.js';
 import { totalsOf } from '../pack/ingest.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { FetchProgress } from '../upstream/fetch-progress.js';
+import { tellProgress } from './clone-progress.js';
 import { writeConfig } from './disk/git-view.js';
 import { publish } from './disk/publish.js';
 import { MAX_ATTEMPTS, type MirrorRevision } from './disk/revision.js';
@@ -94,7 +95,9 @@ export async function clone(
     job.succeed({ ...totalsOf(fetched), seededBytes: totalsOf(restored).packBytes });
     return revision;
   } catch (cause) {
-    const error = failures.remember(key, toSnapshotError(cause, repository));
+    const failure = toSnapshotError(cause, repository);
+    const told = tellProgress(failure, mirror.cloneProgress, { hasEnded: true });
+    const error = failures.remember(key, told);
     job.fail(error);
     throw error;
   } finally {

@@ -234,7 +234,8 @@ export class ArtifactService implements SnapshotService {
   /** If the work fails while the repository is cloned, the error says how far the clone is. */
   async #tellingProgress<T>(repository: RepositoryId, work: Promise<T>): Promise<T> {
     return await work.catch((error: unknown) => {
-      throw tellProgress(error, this.#parts.mirrors.find(repository)?.cloneProgress);
+      const progress = this.#parts.mirrors.find(repository)?.cloneProgress;
+      throw SnapshotError.is(error) ? tellProgress(error, progress) : error;
     });
   }
 
