@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { SnapshotError, thrownAgain, toSnapshotError } from '../lib/errors.js';
 import { MemoryStore } from '../lib/stores/memory.js';
 import { freshRepository, read } from './support/fresh-repository.js';
-import { listen } from './support/happenings.js';
+import { listen } from './support/service-events.js';
 import { cleanup } from './support/temporary-directory.js';
 
 const { directory, defer } = cleanup(afterEach);
@@ -35,6 +35,32 @@ test.each([
     expect(toSnapshotError(error).code).toBe('INTERNAL');
   },
 );
+
+const unreadable = () => {
+  throw new Error('unreadable');
+};
+
+test.each([
+  ['an object without a prototype', Object.create(null)],
+  ['a proxy that refuses', new Proxy({}, { get: unreadable, has: unreadable })],
+  [
+    'an error with a message that fails',
+    Object.defineProperty(new Error(), 'message', { get: unreadable }),
+  ],
+  [
+    'an error with a code that fails',
+    Object.defineProperty(new Error(), 'code', { get: unreadable }),
+  ],
+  [
+    'an error whose message is no text',
+    Object.assign(new Error(), { message: Object.create(null) }),
+  ],
+])('A thrown value that can not be read is INTERNAL: %s', (_what, thrown: unknown) => {
+  expect(SnapshotError.is(thrown)).toBe(false);
+  const error = toSnapshotError(thrown);
+  expect(error.code).toBe('INTERNAL');
+  expect(error.cause).toBe(thrown);
+});
 
 test('An error about no repository gets the one that its work was for, and keeps the rest', () => {
   const repository = { host: 'git.test', path: 'org/repo' };

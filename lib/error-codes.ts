@@ -1,10 +1,54 @@
+/** The codes of problems, events and logs. A code never changes its meaning. */
+export type SnapshotErrorCode =
+  | 'INVALID_OPTIONS'
+  | 'INVALID_REPOSITORY'
+  | 'INVALID_REQUEST'
+  | 'UNAUTHORIZED'
+  | 'FORBIDDEN'
+  | 'NOT_FOUND'
+  | 'METHOD_NOT_ALLOWED'
+  | 'NOT_STORED'
+  | 'REF_NOT_FOUND'
+  | 'BASE_NOT_FOUND'
+  | 'PRECONDITION_FAILED'
+  | 'CONTENT_TOO_LARGE'
+  | 'RANGE_NOT_SATISFIABLE'
+  | 'UPSTREAM_NOT_FOUND'
+  | 'UPSTREAM_DENIED'
+  | 'UPSTREAM_UNREACHABLE'
+  | 'UPSTREAM_RATE_LIMITED'
+  | 'UPSTREAM_ADDRESS_FORBIDDEN'
+  | 'UPSTREAM_TIMEOUT'
+  | 'UPSTREAM_INVALID'
+  | 'REPOSITORY_INVALID'
+  | 'REPOSITORY_UNSUPPORTED'
+  | 'LIMIT_EXCEEDED'
+  | 'MIRROR_CORRUPTED'
+  | 'STORE_FAILED'
+  | 'STORAGE_FULL'
+  | 'OVERLOADED'
+  | 'TOO_MANY_VARIANTS'
+  | 'LOCK_UNAVAILABLE'
+  | 'LOCK_LOST'
+  | 'TARGET_NOT_EMPTY'
+  | 'DOWNLOAD_FAILED'
+  | 'ARCHIVE_INVALID'
+  | 'ABORTED'
+  | 'CLOSED'
+  | 'INTERNAL';
+
 /**
- * All error codes, each with its HTTP status, whether it is transient, and two sentences that are
- * safe to show to anyone: what is wrong, and what to do next. They have no paths, URLs, credentials
- * or upstream text. The codes of the restore client have 500. Transient: the same call may succeed
- * later without any change.
+ * Of each code: its HTTP status, whether it is transient, and two sentences that are safe to show to
+ * anyone: what is wrong, and what to do next. They have no paths, URLs, credentials or upstream text.
+ * The codes of the restore client have 500. Transient: the same call may succeed later without any
+ * change.
  */
-export const ERRORS = {
+export const ERRORS: Readonly<
+  Record<
+    SnapshotErrorCode,
+    readonly [status: number, isTransient: boolean, clientText: string, clientAdvice: string]
+  >
+> = {
   INVALID_OPTIONS: [
     500,
     false,
@@ -162,14 +206,10 @@ export const ERRORS = {
   ABORTED: [503, true, 'The operation was cancelled.', 'Try again.'],
   CLOSED: [503, true, 'The server is shutting down.', 'Try again later, or at another instance.'],
   INTERNAL: [500, false, 'The server failed.', 'Tell the operator of this server.'],
-} as const satisfies Record<
-  string,
-  readonly [status: number, isTransient: boolean, clientText: string, clientAdvice: string]
->;
+};
 
-/** The codes of problems, events and logs. A code never changes its meaning. */
-export type SnapshotErrorCode = keyof typeof ERRORS;
+export const ERROR_CODES: readonly SnapshotErrorCode[] = Object.keys(ERRORS).filter(isErrorCode);
 
-export const ERROR_CODES: readonly SnapshotErrorCode[] = Object.keys(ERRORS).filter(
-  (name): name is SnapshotErrorCode => name in ERRORS,
-);
+export function isErrorCode(value: unknown): value is SnapshotErrorCode {
+  return typeof value === 'string' && Object.hasOwn(ERRORS, value);
+}

@@ -1,8 +1,6 @@
 import { isNativeError } from 'node:util/types';
-import { ERROR_CODES, ERRORS, type SnapshotErrorCode } from './error-codes.js';
+import { ERRORS, isErrorCode, type SnapshotErrorCode } from './error-codes.js';
 import type { RepositoryId } from './repository-id.js';
-
-export { ERROR_CODES, type SnapshotErrorCode } from './error-codes.js';
 
 export interface SnapshotErrorOptions {
   /** The underlying error. Never shown to a client. */
@@ -49,9 +47,11 @@ export class SnapshotError extends Error {
    * `codes`: whether it also has one of them.
    */
   static is(error: unknown, ...codes: readonly SnapshotErrorCode[]): error is SnapshotError {
-    if (typeof error !== 'object' || error === null || !(BRAND in error)) return false;
-    const code = ERROR_CODES.find((known) => 'code' in error && error.code === known);
-    return code !== undefined && (codes.length === 0 || codes.includes(code));
+    const code = tryToRead(() => {
+      if (typeof error !== 'object' || error === null || !(BRAND in error)) return undefined;
+      return 'code' in error ? error.code : undefined;
+    });
+    return isErrorCode(code) && (codes.length === 0 || codes.includes(code));
   }
 
   constructor(code: SnapshotErrorCode, message: string, options: SnapshotErrorOptions = {}) {
@@ -158,8 +158,8 @@ export function systemCode(error: unknown): string | undefined {
  */
 export function toSnapshotError(error: unknown, repository?: RepositoryId): SnapshotError {
   if (!SnapshotError.is(error)) {
-    const message = error instanceof Error || isNativeError(error) ? error.message : String(error);
-    return new SnapshotError(codeFor(error), message, { cause: error, repository });
+    const code = tryToRead(() => codeFor(error)) ?? 'INTERNAL';
+    return new SnapshotError(code, messageOf(error), { cause: error, repository });
   }
   // The end of a call or service is about no repository, and is often the reason of a signal.
   const isNamed = error.repository !== undefined || SnapshotError.is(error, 'ABORTED', 'CLOSED');
@@ -168,6 +168,24 @@ export function toSnapshotError(error: unknown, repository?: RepositoryId): Snap
   const options = { cause, retryAfter, repository, limit, clientDetail };
   const copy = new SnapshotError(code, message, options);
   return Object.assign(copy, { stack });
+}
+
+/** The message of any thrown value. Never throws. */
+export function messageOf(error: unknown): string {
+  const read = () => String(error instanceof Error || isNativeError(error) ? error.message : error);
+  return tryToRead(read) ?? 'an unreadable value was thrown';
+}
+
+/**
+ * Reads a value that the host app threw. Its proxies and getters may throw: `undefined` then. What
+ * handles an error must not fail itself.
+ */
+function tryToRead<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
 }
 
 function codeFor(error: unknown): SnapshotErrorCode {

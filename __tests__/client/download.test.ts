@@ -59,6 +59,38 @@ describe('A failed answer', () => {
     });
   });
 
+  test.each<[number, object, string | undefined, boolean]>([
+    [404, {}, undefined, false],
+    [404, {}, 'REF_NOT_FOUND', false],
+    [429, {}, undefined, true],
+    [500, {}, undefined, false],
+    [500, {}, 'INTERNAL', false],
+    [500, {}, 'STORE_FAILED', true],
+    [502, {}, undefined, true],
+    [503, {}, undefined, true],
+    [503, {}, 'UPSTREAM_NOT_FOUND', false],
+    [503, {}, 'UPSTREAM_TIMEOUT', true],
+    [503, {}, 'CODE_OF_A_LATER_VERSION', false],
+    [503, { 'retry-after': '5' }, 'CODE_OF_A_LATER_VERSION', true],
+    [504, {}, undefined, true],
+    [507, {}, 'STORAGE_FULL', false],
+  ])(
+    'with status %i, headers %j and code %s is transient: %s',
+    async (status, headers, code, isTransient) => {
+      const url = await serve({ defer }, (_, res) => {
+        res.writeHead(status, { ...problem, ...headers }).end(JSON.stringify({ code }));
+      });
+      await expectFailure(restore(url), { status, remoteCode: code, isTransient });
+    },
+  );
+
+  test('is not transient if it redirects to no URL that is safe', async () => {
+    const url = await serve({ defer }, (_, res) => {
+      res.writeHead(302, { location: 'ftp://127.0.0.1/' }).end();
+    });
+    await expectFailure(restore(url), { status: 302, isTransient: false });
+  });
+
   test('is a DownloadError, and a SnapshotError', async () => {
     const url = await serve({ defer }, (_, res) => res.writeHead(404).end());
     const error = await restore(url).catch((reason: unknown) => reason);
@@ -122,6 +154,7 @@ describe('The restore from a server', () => {
       message,
       status: undefined,
       remoteCode: undefined,
+      isTransient: true,
     });
   });
 
@@ -133,7 +166,7 @@ describe('The restore from a server', () => {
       if (withLength) res.setHeader('content-length', archive.length);
       res.write(archive.subarray(0, archive.length >> 1), () => res.destroy());
     });
-    await expectFailure(restore(url), { code: 'DOWNLOAD_FAILED', status: 200 });
+    await expectFailure(restore(url), { code: 'DOWNLOAD_FAILED', status: 200, isTransient: true });
   });
 
   test('that ends its answer early fails', async () => {

@@ -181,6 +181,27 @@ test('An abort when all is written leaves no file', async () => {
   expect(await readdir(parent)).toEqual(['new']);
 });
 
+test('When the promise of onProgress rejects, the call fails and leaves no file', async () => {
+  const cause = new Error('from the caller');
+  const onProgress = async () => {
+    throw cause;
+  };
+  const extracting = extract(Readable.from([archive]), { onProgress });
+  await expectFailure(extracting, { code: 'INTERNAL', cause });
+});
+
+test('An abort ends the wait for a promise of onProgress', async () => {
+  const aborter = new AbortController();
+  const reason = new Error('no longer wanted');
+  const onProgress = () => {
+    setImmediate(() => aborter.abort(reason));
+    return new Promise<void>(() => {});
+  };
+  const extracting = extract(Readable.from([archive]), { signal: aborter.signal, onProgress });
+  await expect(extracting).rejects.toBe(reason);
+  expect(await readdir(parent)).toEqual([]);
+});
+
 test('A snapshot over a limit is refused', async () => {
   const tooLarge = extract(Readable.from([archive]), { maxBytes: CONTENT.length - 1 });
   await expectFailure(tooLarge, { code: 'LIMIT_EXCEEDED' });

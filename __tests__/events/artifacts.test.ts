@@ -1,4 +1,11 @@
-import type { EvictedEvent, HitEvent, MissEvent, SnapshotService } from '../../lib/index.js';
+import {
+  type EvictedEvent,
+  type HitEvent,
+  MemoryStore,
+  type MissEvent,
+  type SnapshotService,
+} from '../../lib/index.js';
+import type { OpenedObject, StoredObject } from '../../lib/stores/index.js';
 import {
   type FreshRepository,
   freshRepository,
@@ -69,6 +76,62 @@ test('A hit tells that a build would give another artifact', async () => {
   expect(await fetched).toMatchObject({ changed: true });
   await read(service, repository.snapshot);
   expect(answers).toMatchObject([{ stale: false }, { stale: true }]);
+});
+
+/** Stores each snapshot as if it was built from a check an hour before it was stored, two hours ago. */
+class LateStore extends MemoryStore {
+  override async stat(key: string): Promise<StoredObject | undefined> {
+    const object = await super.stat(key);
+    return object && late(object);
+  }
+
+  override async open(key: string): Promise<OpenedObject | undefined> {
+    const object = await super.open(key);
+    return object && late(object);
+  }
+
+  async getDownloadUrl(key: string): Promise<string> {
+    return `https://bucket.test/${key}`;
+  }
+}
+
+function late<T extends StoredObject>(object: T): T {
+  const storedAt = object.storedAt - 2 * HOUR;
+  const metadata = { ...object.metadata, knownAt: String(storedAt - HOUR) };
+  return { ...object, storedAt, metadata };
+}
+
+test('The age of a hit counts from when the artifact was last known to be current', async () => {
+  const store = new LateStore({ maxBytes: 1e9 });
+  const first = repository.start({ store });
+  await read(first, repository.snapshot);
+  await first.close();
+  const dataDir = await directory();
+  const service = repository.start({ store, dataDir, freshness: { maxAge: 10 * HOUR } });
+  const answers = answersOf(service);
+  await read(service, repository.snapshot);
+  await service.refresh(repository.id);
+  await read(service, repository.snapshot);
+  const [before, after] = answers.map((answer) => ('ageMs' in answer ? answer.ageMs / HOUR : NaN));
+  expect(before).toBeGreaterThanOrEqual(3);
+  expect(before).toBeLessThan(4);
+  expect(after).toBeGreaterThanOrEqual(0);
+  expect(after).toBeLessThan(1);
+});
+
+test('Each redirect to a stored artifact is a hit, even if another process has described it', async () => {
+  const store = new LateStore({ maxBytes: 1e9 });
+  const service = repository.start({ store, freshness: { maxAge: 10 * HOUR } });
+  const { etag, bytes } = await read(service, repository.snapshot);
+  const stored = await service.statStored(repository.snapshot);
+  if (stored === undefined) throw new Error('nothing is stored');
+  const answers = answersOf(service);
+  const headers = { contentType: 'application/zstd', contentDisposition: 'attachment' };
+  for (const each of [stored, JSON.parse(JSON.stringify(stored))]) {
+    expect(await service.getDownloadUrl(repository.snapshot, each, headers)).toMatch(/^https:/);
+  }
+  const hit = { artifact: repository.snapshot, etag, size: bytes.length, stale: false };
+  expect(answers).toMatchObject([hit, hit]);
 });
 
 test('An eviction tells the artifact and the reason, and never a key', async () => {

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { SnapshotError } from '../../lib/index.js';
 import { FaultyTier } from '../stores/tiered/faulty-tier.js';
 import { freshRepository, next, read } from '../support/fresh-repository.js';
-import { listenOnce } from '../support/happenings.js';
 import { HOST } from '../support/host-app.js';
+import { listenOnce } from '../support/service-events.js';
 import { cleanup } from '../support/temporary-directory.js';
 
 const { directory, defer } = cleanup(afterEach);

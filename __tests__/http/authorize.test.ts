@@ -287,7 +287,7 @@ test.each<[string, string, string, number]>([
   ['POST to git', 'POST', '/info/refs?service=git-upload-pack', 405],
   ['an unknown query', 'GET', '/snapshot.tar.zst?x=y', 400],
   ['an unknown query of HEAD', 'HEAD', '/snapshot.tar.zst?x=y', 400],
-  ['a bundle without a base', 'GET', '/snapshot.bundle', 400],
+  ['a bundle with a malformed base', 'GET', '/snapshot.bundle?base=x', 400],
   ['a method that the artifact lacks, with an unknown query', 'PUT', '/snapshot.tar.zst?x=y', 405],
   ['a reserved name', 'GET', '/snapshot.zip', 404],
 ])(

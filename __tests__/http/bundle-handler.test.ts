@@ -1,6 +1,7 @@
 import { Agent } from 'node:http';
 import { Readable } from 'node:stream';
-import { SnapshotError, type SnapshotErrorCode } from '../../lib/errors.js';
+import type { SnapshotErrorCode } from '../../lib/error-codes.js';
+import { SnapshotError } from '../../lib/errors.js';
 import { parseRepository } from '../../lib/repository.js';
 import { COMMIT, FakeService } from './fake-service.js';
 import { EXPRESS, type ExpressVersion, send, serve, type TestServer } from './test-server.js';
@@ -19,9 +20,21 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
 
   afterEach(() => server.close());
 
+  test('a request without a base gets the bundle of all branches and tags', async () => {
+    for (const query of ['', '?']) {
+      source.calls.length = 0;
+      source.store(
+        { kind: 'bundle', repository: REPOSITORY },
+        { bytes: Buffer.from('all'), etag: '"all"' },
+      );
+      const { status, body, headers } = await send(server, PATH + query);
+      expect([status, body.toString()]).toEqual([200, 'all']);
+      expect(headers['content-type']).toBe('application/x-git-bundle');
+      expect(source.calls).not.toContain('isHead');
+    }
+  });
+
   test.each([
-    '',
-    '?',
     '?base',
     '?base=',
     '?base=main',
@@ -35,7 +48,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
     `?base=${COMMIT}&%62ase=x`,
     `?base[]=${COMMIT}`,
     `?Base=${COMMIT}`,
-  ])('the query %s is refused, because it names no base', async (query) => {
+  ])('the query %s is refused, because its base is no commit', async (query) => {
     const reply = await send(server, PATH + query);
     expect(reply.status).toBe(400);
     expect(JSON.parse(reply.body.toString())).toMatchObject({ code: 'INVALID_REQUEST' });

@@ -4,7 +4,8 @@ import { connect } from 'node:net';
 import type express5 from 'express';
 import type { RequestHandler } from 'express';
 import type { WantedRefs } from '../../lib/artifact/artifact.js';
-import { SnapshotError, type SnapshotErrorCode } from '../../lib/errors.js';
+import type { SnapshotErrorCode } from '../../lib/error-codes.js';
+import { SnapshotError } from '../../lib/errors.js';
 import type { RepositoryId } from '../../lib/repository.js';
 import { COMMIT, FakeService } from './fake-service.js';
 import {

@@ -10,12 +10,13 @@ import type {
 } from '../../lib/artifact/artifact.js';
 import type { ArtifactId, BundleId } from '../../lib/artifact/id.js';
 import { allowedRepository } from '../../lib/artifact/validate-id.js';
+import type { SignalOptions } from '../../lib/async/signal-options.js';
 import { type AllowList, originUrl } from '../../lib/config/hosts.js';
 import { parseOptions } from '../../lib/config/options.js';
 import { SnapshotEmitter } from '../../lib/events/emitter.js';
 import { type RepositoryId, repositoryKey } from '../../lib/repository.js';
 import type { SnapshotService } from '../../lib/service/snapshot-service.js';
-import type { SignalOptions, StoredFile } from '../../lib/stores/index.js';
+import type { StoredFile } from '../../lib/stores/index.js';
 
 export interface FakeObject {
   bytes: Buffer;
@@ -83,8 +84,9 @@ export class FakeService implements SnapshotService {
     const commit = 'commit' in object ? object.commit : COMMIT;
     const revision = `r${++this.#revisions}`;
     const size = bytes.length;
-    const stored = { repository: id.repository, etag, commit, size, storedAt, revision, bytes };
-    this.#objects.set(keyOf(id), stored);
+    const { repository } = id;
+    const about = { repository, etag, commit, size, storedAt, revision, metadata: {} };
+    this.#objects.set(keyOf(id), { ...about, bytes });
   }
 
   drop(id: ArtifactId): void {

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import type { Clock } from '@sinonjs/fake-timers';
 import { encodeWaitFrame } from '../../lib/archive/wait-frame.js';
 import { SnapshotError } from '../../lib/errors.js';
-import { keepingAlive } from '../../lib/http/keep-alive.js';
+import { KeepAlive } from '../../lib/http/keep-alive.js';
 import { door } from '../support/door.js';
 import { stopClock } from '../support/stopped-clock.js';
 import { cleanup } from '../support/temporary-directory.js';
@@ -174,7 +174,7 @@ test('A client that takes nothing costs little memory, however long it waits', a
   // Without a connection, a response keeps all that is written.
   const res = new ServerResponse(new IncomingMessage(new Socket()));
   const [done, end] = door();
-  const waiting = keepingAlive(res, { interval: INTERVAL, headers: {} }, done);
+  const waiting = new KeepAlive(res, INTERVAL, {}).during(done);
   for (let beat = 0; beat < 10_000; beat++) clock.tick(INTERVAL);
   expect(res.writableNeedDrain).toBe(true);
   expect(res.writableLength).toBeGreaterThan(0);
@@ -194,4 +194,27 @@ test('Without the option, an answer begins with the snapshot', async () => {
   const { headers, body } = await answered;
   expect(headers.etag).toBe('"built"');
   expect(body.equals(BYTES)).toBe(true);
+});
+
+test('An answer that other code has begun gets no frames', async () => {
+  const other = await serve(source, {
+    keepAliveInterval: INTERVAL,
+    before: () => [
+      (_req, res, next) => {
+        res.writeHead(503).write('too slow');
+        next();
+      },
+    ],
+  });
+  defer(() => other.close());
+  const { res } = await begin(other, SNAPSHOT);
+  await requested;
+  clock.tick(3 * INTERVAL);
+  const broken = once(res, 'error');
+  const parts: Buffer[] = [];
+  res.on('data', (part) => parts.push(part));
+  finish(BYTES);
+  await broken;
+  expect(Buffer.concat(parts).toString()).toBe('too slow');
+  expect(timers()).toBe(0);
 });

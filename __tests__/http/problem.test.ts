@@ -1,11 +1,7 @@
 import { Readable } from 'node:stream';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
-import {
-  ERROR_CODES,
-  SnapshotError,
-  type SnapshotErrorCode,
-  type SnapshotErrorOptions,
-} from '../../lib/errors.js';
+import { ERROR_CODES, type SnapshotErrorCode } from '../../lib/error-codes.js';
+import { SnapshotError, type SnapshotErrorOptions } from '../../lib/errors.js';
 import { parseRepository } from '../../lib/repository.js';
 import { FakeService } from './fake-service.js';
 import { send, serve, type TestServer } from './test-server.js';
@@ -149,6 +145,11 @@ test.each([
   [7, '7'],
   [7.01, '8'],
   [3600, '3600'],
+  [-5, '1'],
+  // Of no use to a client: the default is sent.
+  [Number.NaN, '30'],
+  [Number.POSITIVE_INFINITY, '30'],
+  [1e300, '30'],
 ])(
   'A failure that may be retried in %d s is sent with Retry-After: %s',
   async (retryAfter, header) => {

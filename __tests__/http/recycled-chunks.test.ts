@@ -132,14 +132,18 @@ describe('A client that reads slowly gets the right bytes, from few buffers,', (
   });
 });
 
-test('A middleware that keeps chunks and never calls back still passes on the right bytes', async () => {
+test.each([
+  ['never calls back', () => {}],
+  ['calls back before it has used them', (done?: () => void) => done?.()],
+])('A middleware that keeps chunks and %s still passes on the right bytes', async (_, called) => {
   const app: RequestListener = server.app;
   const port = await listen(
     createServer((req, res) => {
       const write = res.write.bind(res);
       let writing = Promise.resolve();
       const end = res.end.bind(res);
-      res.write = (chunk: Uint8Array) => {
+      res.write = (chunk: Uint8Array, done?: unknown) => {
+        called(done as (() => void) | undefined);
         writing = writing.then(async () => {
           await setImmediate();
           if (!write(chunk)) await once(res, 'drain');

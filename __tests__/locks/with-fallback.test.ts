@@ -25,13 +25,3 @@ test('A fallback is used only while the registry is unavailable', async () => {
   const closed = new SnapshotError('CLOSED', 'it was closed');
   await expect(withFallback(failing(closed), fallback).acquire('other')).rejects.toBe(closed);
 });
-
-test('Locks with a fallback close both registries', async () => {
-  const closed: string[] = [];
-  const registry = (name: string): LockRegistry => ({
-    ...DOWN,
-    close: async () => void closed.push(name),
-  });
-  await withFallback(registry('primary'), registry('fallback')).close?.();
-  expect(closed.sort()).toEqual(['fallback', 'primary']);
-});

@@ -14,8 +14,8 @@ import { startedThreads } from './started-threads.js';
 const { directory } = cleanup(afterEach);
 const KIB = 1024;
 
-/** A pack for several threads: trees of deltas, whose bases come before them, near and far. */
-function manyDeltas(seed: number, objects: number): Buffer {
+/** Entries for several threads: trees of deltas, whose bases come before them, near and far. */
+function manyDeltas(seed: number, objects: number): PackEntry[] {
   const random = new SeededRandom(seed);
   const bodies: Buffer[] = [];
   const entries: PackEntry[] = [];
@@ -37,13 +37,14 @@ function manyDeltas(seed: number, objects: number): Buffer {
     const delta = makeDelta(base.length, body.length, [{ insert: name }, ...instructions]);
     entries.push({ type: 'ofs-delta', base: i - distance, body: delta });
   }
-  return makePack(entries);
+  return entries;
 }
 
+const entries = manyDeltas(1, 61_000);
 /** Has enough objects for three threads. */
-const pack = manyDeltas(1, 61_000);
+const pack = makePack(entries);
 /** Has enough objects for two threads. */
-const smaller = manyDeltas(1, 41_000);
+const smaller = makePack(entries.slice(0, 41_000));
 let expected: Buffer | undefined;
 
 beforeAll(async () => {
@@ -77,15 +78,16 @@ describe('The threads of an ingest', () => {
   }
 
   /** The number of threads, after Node has started all threads of its own. */
-  async function threadsBefore(): Promise<number> {
+  let before: number;
+
+  beforeAll(async () => {
     const threads = new ResolverPool();
     await ingestWith(threads, smaller);
     await threads.close();
-    return threadCount();
-  }
+    before = await threadCount();
+  });
 
   test('are kept from one pack to the next, and end when their pool is closed', async () => {
-    const before = await threadsBefore();
     const threads = new ResolverPool();
     expect(await startedThreads(() => ingestWith(threads, smaller))).toBe(2);
     expect(await startedThreads(() => ingestWith(threads, smaller))).toBe(0);
@@ -100,7 +102,6 @@ describe('The threads of an ingest', () => {
   });
 
   test('end when a pack is refused, and the next pack gets new ones', async () => {
-    const before = await threadsBefore();
     const threads = new ResolverPool();
     const invalid = expect.objectContaining({ code: 'UPSTREAM_INVALID' });
     await expect(ingestWith(threads, bad)).rejects.toEqual(invalid);
@@ -111,7 +112,6 @@ describe('The threads of an ingest', () => {
 
   // Node aborts the process when a thread is ended at a bad moment, or leaks its files while it starts.
   test('leave nothing behind when a pack breaks off anywhere', async () => {
-    const before = await threadsBefore();
     const open = await openFiles(process.cwd());
     const random = new SeededRandom(seedOf('pack/dispatcher'));
     const threads = new ResolverPool();
@@ -127,7 +127,6 @@ describe('The threads of an ingest', () => {
   });
 
   test('end when a pack breaks off and they have no pool', async () => {
-    const before = await threadsBefore();
     const cut = inChunks(smaller.subarray(0, -1000), 65_536);
     const path = await directory();
     await expect(ingestPack(cut, path, { ...LIMITS, indexThreads: 3 })).rejects.toThrow('ends');

@@ -1,4 +1,5 @@
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as tar from 'tar';
 import { run } from '../support/run.js';
@@ -17,11 +18,20 @@ export async function readManifest(): Promise<Manifest> {
 }
 
 /**
- * Packs the last build, as `npm publish` does.
+ * Packs the last build, as `npm publish` does: once during a run of the tests.
  *
  * @returns the tarball.
  */
 export async function pack(directory: string): Promise<string> {
+  const fixtures = process.env.TEST_FIXTURES;
+  if (fixtures === undefined) return await packAnew(directory);
+  const kept = join(fixtures, 'package.tgz');
+  // Another process may pack it at the same time.
+  if (!existsSync(kept)) await rename(await packAnew(directory), kept);
+  return kept;
+}
+
+async function packAnew(directory: string): Promise<string> {
   // Without scripts: prepack would remove the build that these tests are part of.
   const args = [
     'pack',

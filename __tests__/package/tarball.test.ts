@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cleanup } from '../support/temporary-directory.js';
 import { listTarball, pack, readManifest } from './packed-package.js';
@@ -52,4 +52,24 @@ test('The package contains every export with its types', async () => {
   );
   expect(targets.length).toBeGreaterThan(6);
   for (const target of targets) expect(files).toContain(target.replace(/^\.\//, ''));
+});
+
+test.each([
+  ['mirror', ['fzstd', 'lru-cache', 'xxhash-wasm']],
+  ['writer', ['lru-cache', 'tar/header', 'tar/pax', 'xxhash-wasm']],
+  ['checkout', ['lru-cache', 'tar/header', 'tar/pax', 'xxhash-wasm']],
+  ['resolver', []],
+])('A thread starts quickly, as it loads few packages: %s', async (name, packages) => {
+  const script = await readFile(join('dist/threads', `${name}.js`), 'utf8');
+  const loaded = Array.from(script.matchAll(/^import .*"([^"]+)";$/gm), ([, path = '']) => path);
+  expect([...new Set(loaded)].filter((path) => !path.startsWith('node:')).sort()).toEqual(packages);
+  expect(script).not.toMatch(/\bimport\(/);
+});
+
+test('The script of the mirror names the authors of the functions of isomorphic-git that it has', async () => {
+  const script = await readFile('dist/threads/mirror.js', 'utf8');
+  expect(script).toContain('GitRemoteHTTP = class');
+  expect(script).toMatch(
+    /Copyright .* the 'isomorphic-git' authors[\s\S]*Permission is hereby granted/,
+  );
 });

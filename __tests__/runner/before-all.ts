@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process';
+import { execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -30,7 +30,9 @@ export default async function beforeAll(): Promise<void> {
   process.env.NODE_DISABLE_COMPILE_CACHE = '1';
   // Node 20 is supported: the SDK need not say in each process that it will not be for ever.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
-  process.env.TEST_REPOSITORIES = join(directory, 'repositories');
-  await mkdir(process.env.TEST_REPOSITORIES);
+  process.env.TEST_FIXTURES = join(directory, 'fixtures');
+  await mkdir(process.env.TEST_FIXTURES);
+  const programs = execFileSync('git', ['--exec-path'], { encoding: 'utf8' }).trim();
+  process.env.TEST_HTTP_BACKEND = join(programs, 'git-http-backend');
   process.env.TEST_SPAWNER = socket;
 }

@@ -7,9 +7,9 @@ import { MemoryStore, type SnapshotService } from '../../lib/index.js';
 import { startedThreads } from '../pack/started-threads.js';
 import { fakeDate, setDate } from '../support/fake-date.js';
 import { counter, next, read, rebuilt } from '../support/fresh-repository.js';
-import { listenOnce } from '../support/happenings.js';
 import { HeldLocks } from '../support/held-locks.js';
 import { ownRepository } from '../support/own-repository.js';
+import { listenOnce } from '../support/service-events.js';
 import { buildSmall, push } from '../support/small-repositories.js';
 
 const STRICT = { staleWhileRevalidate: 0, maxAge: 0, checkInterval: 0 } as const;
@@ -68,6 +68,29 @@ describe('Checks that requests wait for', () => {
     for (const each of await Promise.all(late)) expect(each.commit).toBe(commit);
     // Requests that come while a check runs share the next one. On a slow machine they come one by one.
     expect(asked()).toBeLessThanOrEqual(1 + late.length);
+  });
+});
+
+describe('A conditional request, to which no stale answer may be given,', () => {
+  const start = async () => {
+    const { router, snapshotUrl } = await repository.startApp({ freshness: STRICT });
+    await primed(router.service);
+    const etag = (await router.service.statStored(repository.snapshot))?.etag ?? '';
+    return async () => {
+      const headers = { 'if-none-match': etag };
+      const response = await fetch(snapshotUrl(repository.path), { headers });
+      await response.arrayBuffer();
+      return response;
+    };
+  };
+
+  test('causes one check, also if a snapshot has to be built', async () => {
+    const get = await start();
+    expect([(await get()).status, asked()]).toEqual([304, 1]);
+    const commit = await push(repository.bare);
+    const response = await get();
+    expect(response.headers.get('x-cachew-snapshot-commit')).toBe(commit);
+    expect(asked()).toBe(2);
   });
 });
 

@@ -5,7 +5,6 @@ import { MemoryLocks, MemoryStore, type SnapshotService } from '../../lib/index.
 import type { LockRegistry } from '../../lib/locks/index.js';
 import { damagePack } from '../support/damage-pack.js';
 import { next } from '../support/fresh-repository.js';
-import { happened, happenings } from '../support/happenings.js';
 import { type HostApp, leftovers } from '../support/host-app.js';
 import { ownRepository } from '../support/own-repository.js';
 import { expectProblem } from '../support/problem.js';
@@ -13,6 +12,7 @@ import { openFiles, threadCount } from '../support/process-resources.js';
 import { seededBytes } from '../support/random.js';
 import { RepositoryBuilder } from '../support/repository-builder.js';
 import { execute } from '../support/run.js';
+import { eventsOf, nextEvent } from '../support/service-events.js';
 
 const MIB = 1 << 20;
 
@@ -41,7 +41,7 @@ function request(url = app.snapshotUrl(repository.path)): Promise<IncomingMessag
  */
 async function requestHalfCloned(): Promise<{ refused: Promise<unknown> }> {
   repository.upstream.gate(repository.path, 2 * MIB);
-  const progresses = happenings(app.router.service, 'jobProgress');
+  const progresses = eventsOf(app.router.service, 'jobProgress');
   const refused = expectProblem(app.snapshotUrl(repository.path), 'CLOSED');
   for await (const { progress } of progresses) {
     if (progress.kind === 'pack') break;
@@ -85,7 +85,7 @@ describe('Closing', () => {
   test('ends a build, and the connections of its clients break', async () => {
     const threads = await threadCount();
     // The first frame goes out before the first event of the worker is worked off.
-    const started = happened(app.router.service, 'build started');
+    const started = nextEvent(app.router.service, 'build started');
     const client = request();
     await started;
     await app.router.close();

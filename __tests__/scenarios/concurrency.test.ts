@@ -9,12 +9,12 @@ import { join } from 'node:path';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { MemoryStore } from '../../lib/index.js';
 import { counter } from '../support/fresh-repository.js';
-import { happened } from '../support/happenings.js';
 import { holdWrites } from '../support/held-writes.js';
 import { HOST, type HostApp, leftovers, startHostApp } from '../support/host-app.js';
 import { ownRepository } from '../support/own-repository.js';
 import { seededBytes } from '../support/random.js';
 import { RepositoryBuilder } from '../support/repository-builder.js';
+import { nextEvent } from '../support/service-events.js';
 
 const CLIENTS = 50;
 const OTHER = 'org/other';
@@ -75,7 +75,7 @@ test('A client that leaves does not disturb the others, even if it was the first
 test('A snapshot whose clients have all left is completed and stored', async () => {
   const { upstream, path } = repository;
   const gate = upstream.gate(path, 1000);
-  const finished = happened(app.router.service, 'build done');
+  const finished = nextEvent(app.router.service, 'build done');
   const only = get(app.snapshotUrl(path));
   only.on('error', () => {});
   await gate.reached;
@@ -130,7 +130,7 @@ test('clonesPerHost clones run at once, and the others are queued', async () => 
   const gate = upstream.gate(path, 1000);
   const first = request(path, limited).then(digest);
   await gate.reached;
-  const missed = happened(limited.router.service, 'miss');
+  const missed = nextEvent(limited.router.service, 'miss');
   const second = request(OTHER, limited).then(digest);
   await missed;
   // A later request for a stored snapshot is served meanwhile.

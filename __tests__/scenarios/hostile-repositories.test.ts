@@ -14,7 +14,6 @@ import { damagePack } from '../support/damage-pack.js';
 import { makeDelta } from '../support/delta.js';
 import type { AdvertisedRefs } from '../support/faults.js';
 import { fsck } from '../support/fsck.js';
-import { listen } from '../support/happenings.js';
 import { HOST, type HostApp } from '../support/host-app.js';
 import { makePack, type PackEntry } from '../support/hostile-pack.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
@@ -26,6 +25,7 @@ import { seededBytes } from '../support/random.js';
 import { readPack } from '../support/read-pack.js';
 import { RepositoryBuilder } from '../support/repository-builder.js';
 import { execute, git } from '../support/run.js';
+import { listen } from '../support/service-events.js';
 
 const repository = ownRepository();
 const { directory, defer } = repository;

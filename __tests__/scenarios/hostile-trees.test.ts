@@ -8,7 +8,6 @@ import type { SnapshotErrorCode } from '../../lib/index.js';
 import { cloneWithGit, extract } from '../support/clone.js';
 import { expectSameCheckout } from '../support/compare.js';
 import { type HandMadeEntry, packOfTree } from '../support/hand-made-tree.js';
-import { listen } from '../support/happenings.js';
 import type { HostApp } from '../support/host-app.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
 import { ObjectList } from '../support/object-list.js';
@@ -16,6 +15,7 @@ import { ownRepository } from '../support/own-repository.js';
 import { expectProblem, expectServed } from '../support/problem.js';
 import { seededBytes } from '../support/random.js';
 import { execute } from '../support/run.js';
+import { listen } from '../support/service-events.js';
 
 const repository = ownRepository();
 const { directory } = repository;

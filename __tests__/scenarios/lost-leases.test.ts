@@ -20,11 +20,11 @@ import {
   readAtOnce,
 } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
-import { type Happening, listenOnce } from '../support/happenings.js';
 import { Hold } from '../support/hold.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
 import { SeededRandom, seededBytes } from '../support/random.js';
 import { git } from '../support/run.js';
+import { type EventName, listenOnce } from '../support/service-events.js';
 import { push } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { WatchedLocks } from '../support/watched-locks.js';
@@ -143,7 +143,7 @@ const MOMENTS = [
   'clone done',
   'build started',
   'build done',
-] as const satisfies readonly (Happening | 'at once')[];
+] as const satisfies readonly (EventName | 'at once')[];
 
 test('200 clients get their snapshots while every second lease is lost', async () => {
   const random = new SeededRandom(seedOf('lost leases'));

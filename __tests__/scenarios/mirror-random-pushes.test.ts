@@ -12,11 +12,11 @@ import { expectSameCheckout } from '../support/compare.js';
 import { rounds, seedOf } from '../support/effort.js';
 import { freshRepository, read } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
-import { listen } from '../support/happenings.js';
 import { leftovers } from '../support/host-app.js';
 import { SeededRandom } from '../support/random.js';
 import { pushAtRandom } from '../support/random-push.js';
 import { git, run } from '../support/run.js';
+import { listen } from '../support/service-events.js';
 import { push } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
 

@@ -10,12 +10,12 @@ import { readRevision } from '../../lib/mirror/disk/revision-file.js';
 import { rounds, seedOf } from '../support/effort.js';
 import { read } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
-import { listen } from '../support/happenings.js';
 import { expectNothingLeft, mirrorNames } from '../support/nothing-left.js';
 import { ownRepository } from '../support/own-repository.js';
 import { SeededRandom } from '../support/random.js';
 import { pushAtRandom } from '../support/random-push.js';
 import { git } from '../support/run.js';
+import { listen } from '../support/service-events.js';
 import { buildSmall, push } from '../support/small-repositories.js';
 
 const STRICT = { staleWhileRevalidate: 0, maxAge: 0, checkInterval: 0 } as const;

@@ -124,6 +124,13 @@ describe('Closing a service', () => {
   });
 });
 
+test('Closing a TieredStore leaves open the stores that the app has made', async () => {
+  const parts = { local: inMemory(), shared: inMemory() };
+  const closes = Object.values(parts).map((store) => jest.spyOn(store, 'close'));
+  await new TieredStore(parts).close();
+  for (const close of closes) expect(close).not.toHaveBeenCalled();
+});
+
 test.each<[string, () => MemoryStore | FileSystemStore | TieredStore]>([
   ['a MemoryStore', () => new MemoryStore({ maxBytes: 1 })],
   ['a FileSystemStore', () => new FileSystemStore({ directory: repository.dataDir })],

@@ -82,7 +82,7 @@ async function start({ fallback = true, ...options }: StartOptions = {}): Promis
     ...options,
   });
   const locks = fallback ? withFallback(redisLocks, new MemoryLocks()) : redisLocks;
-  defer(() => locks.close?.());
+  defer(() => redisLocks.close());
   const held: Lock[] = [];
   const watched: LockRegistry = {
     acquire: async (wanted, about) => {

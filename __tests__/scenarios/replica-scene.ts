@@ -9,10 +9,10 @@ import {
   type SnapshotService,
 } from '../../lib/index.js';
 import { read } from '../support/fresh-repository.js';
-import { listen } from '../support/happenings.js';
 import type { HostApp } from '../support/host-app.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
 import type { OwnRepository } from '../support/own-repository.js';
+import { listen } from '../support/service-events.js';
 
 /** Services that share a store. Each has a disk of its own, which at first has nothing of the test's repository. */
 export interface ReplicaScene {

@@ -15,11 +15,11 @@ import { RedisLocks } from '../../lib/locks/redis.js';
 import { AppProcess } from '../support/app-process.js';
 import { freshRepository } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
-import { listen } from '../support/happenings.js';
 import { HOST } from '../support/host-app.js';
 import { RedisServer } from '../support/redis-server.js';
 import { git } from '../support/run.js';
 import { type S3Server, startS3Server } from '../support/s3-server.js';
+import { listen } from '../support/service-events.js';
 import { push } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
 
@@ -74,7 +74,7 @@ describe('Three replicas in processes of their own', () => {
         replicas.map(({ url }) => `${url}/git/${HOST}/${path}/snapshot.tar.zst`),
       count,
       /** Resolves when all processes together have reported an event `times` times. */
-      async happened(name: string, times: number): Promise<void> {
+      async untilCounted(name: string, times: number): Promise<void> {
         const watcher = watch(log);
         try {
           const changes = on(watcher, 'change');
@@ -115,7 +115,7 @@ describe('Three replicas in processes of their own', () => {
   });
 
   test('take over from a replica that dies while it clones', async () => {
-    const { repository, redis, replicas, urls, count, happened } = await start();
+    const { repository, redis, replicas, urls, count, untilCounted } = await start();
     const { path, upstream } = repository;
     replicas[0]?.order({ kind: 'kill', at: 'build started' });
     const gate = upstream.gate(path);
@@ -124,7 +124,7 @@ describe('Three replicas in processes of their own', () => {
     const gone = Promise.all([replicas[0]?.gone(), expect(lost).rejects.toThrow()]);
     await gate.reached;
     const answers = others.map((url) => fetch(url));
-    await happened('miss', REPLICAS);
+    await untilCounted('miss', REPLICAS);
     gate.release();
     await gone;
     // The others wait for its lease to end. The test ends it at once.
@@ -153,7 +153,7 @@ test.each([
   const redis = await startRedis();
   const redisLocks = new RedisLocks({ url: redis.url });
   const locks = fallback === undefined ? redisLocks : withFallback(redisLocks, fallback);
-  defer(() => locks.close?.());
+  defer(() => redisLocks.close());
   const app = await repository.startApp({ locks });
   const get = async (query = '') => {
     const response = await fetch(`${app.snapshotUrl(repository.path)}${query}`);

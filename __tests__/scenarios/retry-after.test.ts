@@ -85,6 +85,15 @@ test('With staleWhileRevalidate 0, stored snapshots are served without a check b
   expect([asked(), failures()]).toEqual([before, 1]);
 });
 
+test('A client that may get nothing older is told why its host is paused, and for how long', async () => {
+  const service = await start({ ...STRICT, staleIfError: 0 }, 429);
+  const limited = { code: 'UPSTREAM_RATE_LIMITED', retryAfter: expect.any(Number) };
+  for (const id of [repository.id, OTHER]) {
+    const failing = read(service, defaultSnapshot(id));
+    await expect(failing).rejects.toMatchObject({ ...limited, repository: id });
+  }
+});
+
 test('A repository that is not mirrored is cloned before Retry-After', async () => {
   const service = await start(STRICT, 503);
   await read(service, repository.snapshot);

@@ -4,7 +4,6 @@
 
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { setImmediate } from 'node:timers/promises';
 import { install } from '@sinonjs/fake-timers';
 import { artifactKey, checkKey, refusalKey, repositoryPrefix } from '../../lib/artifact/key.js';
 import {
@@ -434,7 +433,6 @@ describe('While the store does not delete', () => {
     const failed = next(service, 'repositoryForgotten', repository.id);
     clock.tick(HOUR);
     expect((await failed).error).toBeDefined();
-    await setImmediate(); // the attempt ends after its event
     return { service, store, clock, heal };
   }
 
@@ -444,7 +442,6 @@ describe('While the store does not delete', () => {
     const failedAgain = next(service, 'repositoryForgotten', repository.id);
     clock.tick(MINUTE);
     expect((await failedAgain).error).toBeDefined();
-    await setImmediate();
     heal();
     const early = counter(service, 'repositoryForgotten');
     clock.tick(2 * MINUTE - 1);

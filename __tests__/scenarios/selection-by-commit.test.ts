@@ -13,10 +13,10 @@ import { fakeDate } from '../support/fake-date.js';
 import { statusReadsNothing } from '../support/first-status.js';
 import { read } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
-import { happened, listen } from '../support/happenings.js';
 import { HOST, type HostApp } from '../support/host-app.js';
 import { ownRepository } from '../support/own-repository.js';
 import { git } from '../support/run.js';
+import { listen, nextEvent } from '../support/service-events.js';
 import { push } from '../support/small-repositories.js';
 import { buildTangledHistory } from '../support/tangled-history.js';
 
@@ -327,7 +327,7 @@ describe('A commit that no branch or tag reaches', () => {
     const app = await startApp({ freshness: { staleWhileRevalidate: 0, maxAge: 0 } });
     const failures: unknown[] = [];
     const { service } = app.router;
-    const consolidated = happened(service, 'repack done');
+    const consolidated = nextEvent(service, 'repack done');
     listen(service, 'repack failed', ({ error }) => failures.push(error));
     listen(service, 'fetch failed', ({ error }) => failures.push(error));
     listen(service, 'mirrorCorrupted', ({ error }) => failures.push(error));

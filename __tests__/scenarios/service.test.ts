@@ -3,8 +3,8 @@ import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { MemoryStore, parseRepository } from '../../lib/index.js';
 import type { SnapshotStore } from '../../lib/stores/index.js';
 import { type FreshRepository, freshRepository, read } from '../support/fresh-repository.js';
-import { HAPPENINGS, listen } from '../support/happenings.js';
 import { HOST, leftovers } from '../support/host-app.js';
+import { EVENT_NAMES, listen } from '../support/service-events.js';
 import { push } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
 
@@ -135,7 +135,7 @@ test('The ETag of a snapshot changes with the repository', async () => {
 
 test('Events report what happens, in order', async () => {
   const service = repository.start({ freshness: { maxAge: HOUR } });
-  const names = HAPPENINGS.filter((name) => name !== 'jobProgress');
+  const names = EVENT_NAMES.filter((name) => name !== 'jobProgress');
   const seen: string[] = [];
   for (const name of names) listen(service, name, () => seen.push(name));
   let progress = 0;

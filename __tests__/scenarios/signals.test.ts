@@ -30,7 +30,14 @@ const CALLS: Record<string, Call> = {
   openStored: (service, signal) => service.openStored(repository.snapshot, { signal }),
   getDownloadUrl: (service, signal) => {
     const { id } = repository;
-    const about = { etag: '"tag"', commit: COMMIT, size: 1, storedAt: 1, revision: '1' };
+    const about = {
+      etag: '"tag"',
+      commit: COMMIT,
+      size: 1,
+      storedAt: 1,
+      revision: '1',
+      metadata: {},
+    };
     const headers = { contentType: 'application/zstd', contentDisposition: 'attachment' };
     const stored = { repository: id, ...about };
     return service.getDownloadUrl(repository.snapshot, stored, { ...headers, signal });

@@ -1,7 +1,7 @@
 import type { ServiceStats } from '../../lib/index.js';
 import { type FreshRepository, freshRepository, next, read } from '../support/fresh-repository.js';
-import { listen } from '../support/happenings.js';
 import { HOST } from '../support/host-app.js';
+import { listen } from '../support/service-events.js';
 import { push } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
 

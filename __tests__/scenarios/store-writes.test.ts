@@ -18,8 +18,8 @@ import {
   readAtOnce,
   rebuilt,
 } from '../support/fresh-repository.js';
-import { listenOnce } from '../support/happenings.js';
 import { HOST } from '../support/host-app.js';
+import { listenOnce } from '../support/service-events.js';
 import { push } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
 

@@ -13,13 +13,13 @@ import { Program } from '../bench/program.js';
 import type { UpstreamOrders } from '../bench/programs/upstream.js';
 import { rounds, seedOf } from '../support/effort.js';
 import { fsck } from '../support/fsck.js';
-import { HAPPENINGS, type Happening, listen } from '../support/happenings.js';
 import { HOST, type HostApp, leftovers, startHostApp } from '../support/host-app.js';
 import { openFiles, threadCount } from '../support/process-resources.js';
 import { Deck, SeededRandom, seededBytes } from '../support/random.js';
 import { pushAtRandom } from '../support/random-push.js';
 import { RepositoryBuilder } from '../support/repository-builder.js';
 import { git } from '../support/run.js';
+import { EVENT_NAMES, type EventName, listen } from '../support/service-events.js';
 import { buildSmall, push } from '../support/small-repositories.js';
 import { buildSynthetic } from '../support/synthetic-repository.js';
 import { cleanup } from '../support/temporary-directory.js';
@@ -100,7 +100,7 @@ const FAILURES = [
 ] as const;
 
 /** Everything that can disturb readers. */
-const HARMFUL: readonly Happening[] = [
+const HARMFUL: readonly EventName[] = [
   'clone done',
   'fetch done',
   'repack done',
@@ -112,7 +112,7 @@ const HARMFUL: readonly Happening[] = [
 
 /** Everything happens at the same time, in an order that the seed gives. */
 class Stress {
-  readonly events: Partial<Record<Happening, number>> = {};
+  readonly events: Partial<Record<EventName, number>> = {};
   /** The failures, and how often each happened. */
   readonly problems: Record<string, number> = {};
   readonly received: ReceivedBodies;
@@ -148,7 +148,7 @@ class Stress {
       [async (path) => this.#slow.push(this.#readSlowly(path)), 2],
       [(path) => this.client.ask(path, REFS), rounds(22, 92)],
     ]);
-    for (const name of HAPPENINGS) {
+    for (const name of EVENT_NAMES) {
       listen(service, name, () => {
         this.events[name] = (this.events[name] ?? 0) + 1;
       });

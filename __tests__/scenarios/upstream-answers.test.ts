@@ -8,7 +8,6 @@ import { pipeline, Readable } from 'node:stream';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import type { SnapshotOptions } from '../../lib/index.js';
 import { holdDeadlines, passDeadlines } from '../support/deadlines.js';
-import { happenings, listenOnce } from '../support/happenings.js';
 import { listen } from '../support/listen.js';
 import { buildNoisy, NOISE_BYTES } from '../support/noisy-repository.js';
 import { expectNothingLeft, mirrorNames } from '../support/nothing-left.js';
@@ -17,6 +16,7 @@ import { ownRepository } from '../support/own-repository.js';
 import { encodePacket, encodeSideBand, FLUSH } from '../support/pkt-line.js';
 import { expectProblem, expectServed } from '../support/problem.js';
 import { git } from '../support/run.js';
+import { eventsOf, listenOnce } from '../support/service-events.js';
 import { buildSmall } from '../support/small-repositories.js';
 
 type Limits = Pick<SnapshotOptions, 'limits' | 'timeouts'>;
@@ -111,7 +111,7 @@ test('An upstream whose messages do not end delays only its own clone', async ()
   const startedAt = performance.now();
   let heard = 0;
   const hearSome = async () => {
-    for await (const _ of happenings(app.router.service, 'jobProgress')) {
+    for await (const _ of eventsOf(app.router.service, 'jobProgress')) {
       if (++heard > 2 && said > MANY_WORDS) break;
     }
     // Progress is reported ten times in a second at most.

@@ -10,12 +10,12 @@ import type {
   SnapshotErrorCode,
   SnapshotOptions,
 } from '../../lib/index.js';
-import { holdDeadlines } from '../support/deadlines.js';
-import { HAPPENINGS, listen } from '../support/happenings.js';
+import { holdDeadlines, passDeadlines } from '../support/deadlines.js';
 import { HOST, type HostApp } from '../support/host-app.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
 import { ownRepository } from '../support/own-repository.js';
 import { expectProblem } from '../support/problem.js';
+import { EVENT_NAMES, listen } from '../support/service-events.js';
 import { buildSmall } from '../support/small-repositories.js';
 
 /** An hour, in milliseconds. The tests end the deadlines themselves. */
@@ -123,7 +123,7 @@ describe('An upstream that demands credentials', () => {
         called.resolve();
         return new Promise<never>(() => {});
       },
-      { timeouts: { fetchTimeout: DEADLINE } },
+      { timeouts: { refsTimeout: DEADLINE } },
     );
     const passDeadline = holdDeadlines(defer, DEADLINE);
     await Promise.all([
@@ -131,6 +131,21 @@ describe('An upstream that demands credentials', () => {
       called.promise.then(passDeadline),
     ]);
     await expectUnasked(app);
+  });
+
+  test('leaves clients the stored snapshot when the provider of credentials hangs', async () => {
+    let hangs = false;
+    const { app } = await startTalkative(() => (hangs ? new Promise<never>(() => {}) : undefined), {
+      freshness: { maxAge: 0, staleWhileRevalidate: 0 },
+      timeouts: { refsTimeout: DEADLINE },
+    });
+    const { service } = app.router;
+    const { etag } = await service.refresh(repository.id);
+    hangs = true;
+    passDeadlines(defer, DEADLINE);
+    const served = await service.get(defaultSnapshot(repository.id));
+    served.body.destroy();
+    expect([served.source, served.etag]).toEqual(['store', etag]);
   });
 
   async function expectUnasked({ dataDir }: HostApp): Promise<void> {
@@ -164,7 +179,7 @@ describe('An upstream that demands credentials', () => {
       logger: { warn: log('warn'), error: log('error') },
       ...options,
     });
-    for (const name of HAPPENINGS) {
+    for (const name of EVENT_NAMES) {
       listen(app.router.service, name, (event: object) => records.push([name, event]));
     }
     const told = () => inspect(records, { depth: Infinity, showHidden: true });

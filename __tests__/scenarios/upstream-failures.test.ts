@@ -9,7 +9,6 @@ import { holdDeadlines } from '../support/deadlines.js';
 import { fakeDate } from '../support/fake-date.js';
 import type { Fault } from '../support/faults.js';
 import { fsck } from '../support/fsck.js';
-import { happenings } from '../support/happenings.js';
 import { HOST, type HostApp } from '../support/host-app.js';
 import { buildNoisy, MIDDLE_OF_NOISE } from '../support/noisy-repository.js';
 import { expectNothingLeft, mirrorNames } from '../support/nothing-left.js';
@@ -17,6 +16,7 @@ import { ownRepository } from '../support/own-repository.js';
 import { expectProblem, expectServed } from '../support/problem.js';
 import { threadCount } from '../support/process-resources.js';
 import { seededBytes } from '../support/random.js';
+import { eventsOf } from '../support/service-events.js';
 import { push } from '../support/small-repositories.js';
 import type { UpstreamRequest } from '../support/upstream-request.js';
 
@@ -206,7 +206,7 @@ test('A clone that makes progress may take longer than the limit, and a clone th
     timeouts: { fetchTimeout: DEADLINE },
   });
   const hasBegun = async () => {
-    for await (const { progress } of happenings(own.router.service, 'jobProgress')) {
+    for await (const { progress } of eventsOf(own.router.service, 'jobProgress')) {
       if (progress.kind === 'pack') return;
     }
   };

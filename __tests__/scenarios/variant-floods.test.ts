@@ -13,9 +13,9 @@ import {
   read,
   readAtOnce,
 } from '../support/fresh-repository.js';
-import { listen } from '../support/happenings.js';
 import { holdWrites } from '../support/held-writes.js';
 import { HOST, type HostApp } from '../support/host-app.js';
+import { listen } from '../support/service-events.js';
 import { cleanup } from '../support/temporary-directory.js';
 
 const { directory, defer } = cleanup(afterEach);

@@ -10,10 +10,10 @@ import { FileSystemStore, MemoryStore, SnapshotError } from '../../lib/index.js'
 import { cloneWithGit, extract } from '../support/clone.js';
 import { expectSameCheckout } from '../support/compare.js';
 import { counter } from '../support/fresh-repository.js';
-import { listen } from '../support/happenings.js';
 import type { HostApp } from '../support/host-app.js';
 import { ownRepository } from '../support/own-repository.js';
 import { git } from '../support/run.js';
+import { listen } from '../support/service-events.js';
 import { push } from '../support/small-repositories.js';
 import { buildTangledHistory } from '../support/tangled-history.js';
 

@@ -1,6 +1,6 @@
-import { bundleBasis } from '../../lib/artifact/etag.js';
+import { incrementalBasis } from '../../lib/artifact/etag.js';
 import { type ArtifactId, defaultSnapshot } from '../../lib/artifact/id.js';
-import { after, LONG_AGO, momentOf, thisMoment } from '../../lib/async/clock.js';
+import { after, momentOf, thisMoment } from '../../lib/async/clock.js';
 import type { FreshnessOptions } from '../../lib/config/freshness-options.js';
 import { type FreshnessPolicy, parseOptions } from '../../lib/config/options.js';
 import { SnapshotError } from '../../lib/errors.js';
@@ -56,8 +56,8 @@ const STORED: Record<string, Request> = {
   'a commit with a depth': [FIXED, STALE],
   'the same, over six hours old': [FIXED, stored({ digest: 'new', isPastRetention: true })],
   'the same, of another format': [FIXED, stored({ isOfOtherFormat: true })],
-  'a current bundle': [BUNDLE, stored({ basis: bundleBasis(HEAD) })],
-  'a stale bundle': [BUNDLE, stored({ basis: 'old' })],
+  'a current bundle with a base': [BUNDLE, stored({ basis: incrementalBasis(HEAD) })],
+  'a stale bundle with a base': [BUNDLE, stored({ basis: 'old' })],
 };
 
 const CHECKED: UpstreamState = {
@@ -69,7 +69,7 @@ const CHECKED: UpstreamState = {
   digest: 'new',
   past: [],
   head: HEAD,
-  pausedUntil: LONG_AGO,
+  pause: undefined,
   isForgotten: false,
 };
 const DUE = { ...CHECKED, checkedAt: ago(2 * MINUTE), triedAt: ago(2 * MINUTE).time };
@@ -84,7 +84,10 @@ const UPSTREAM: Record<string, UpstreamState> = {
   'check due': DUE,
   'check due, the last one begun within `checkInterval`': { ...DUE, triedAt: ago(1000).time },
   'last check failed': JUST_FAILED,
-  'host paused by `Retry-After`': { ...DUE, pausedUntil: after(NOW.time, 1) },
+  'host paused by `Retry-After`': {
+    ...DUE,
+    pause: { error: new SnapshotError('UPSTREAM_RATE_LIMITED', 'busy'), until: after(NOW.time, 1) },
+  },
   'refused for longer than `forgetAfter`': { ...DUE, isForgotten: true },
   'the same, and the last check failed': { ...JUST_FAILED, isForgotten: true },
 };

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { RecyclingBody } from '../../lib/stores/recycling-body.js';
+import { READ_BYTES, RecyclingBody, SpareBuffers } from '../../lib/stores/recycling-body.js';
 import { door } from '../support/door.js';
 
 /** Of each buffer that is read into: as many as Node's pool for small buffers has. */
@@ -82,4 +82,28 @@ test('A chunk that its reader has transferred is not read into', async () => {
   release();
   const rest = await restOf(body, CONTENT.length - READ);
   expect(rest.equals(CONTENT.subarray(READ))).toBe(true);
+});
+
+test('Bodies that share spare buffers read into the same memory, one after the other', async () => {
+  const spare = new SpareBuffers(READ_BYTES, 1);
+  const memory = new Set<ArrayBufferLike>();
+  for (const letter of ['a', 'b']) {
+    let left = 3;
+    const read = async (buffer: Buffer) => (left-- > 0 ? buffer.fill(letter).length : 0);
+    const body = new RecyclingBody({ read, close: async () => {} }, 1e6, undefined, spare);
+    for await (const chunk of body) {
+      expect(new Set(chunk)).toEqual(new Set(Buffer.from(letter)));
+      memory.add(chunk.buffer);
+      body.recycle(chunk);
+    }
+  }
+  expect(memory.size).toBeLessThanOrEqual(3);
+});
+
+test('A body of few bytes takes no large buffer from those that bodies share', async () => {
+  const spare = new SpareBuffers(READ_BYTES, 1);
+  let left = 1;
+  const read = async () => (left-- > 0 ? 10 : 0);
+  const body = new RecyclingBody({ read, close: async () => {} }, 10, undefined, spare);
+  for await (const chunk of body) expect(chunk.buffer.byteLength).toBe(10);
 });

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { FileSystemStore, TieredStore } from '../../lib/index.js';
 import type { SnapshotStore } from '../../lib/stores/index.js';
 import type { AppOrder, AppProgramOptions, FleetOptions, KillOrder } from './app-process.js';
-import { type Happening, listen } from './happenings.js';
 import { startHostApp } from './host-app.js';
+import { type EventName, listen } from './service-events.js';
 
 /*
  * A host app in a process of its own: see `app-process.ts`.
  */
 
-const EVENTS: readonly Happening[] = [
+const EVENTS: readonly EventName[] = [
   'miss',
   'clone started',
   'jobProgress',

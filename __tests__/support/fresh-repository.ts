@@ -10,7 +10,6 @@ import {
   type SnapshotService,
 } from '../../lib/index.js';
 import type { RepositoryId } from '../../lib/repository.js';
-import { type Happening, happened, listen } from './happenings.js';
 import {
   BUILD_AT_ONCE,
   HOST,
@@ -19,6 +18,7 @@ import {
   startHostApp,
 } from './host-app.js';
 import { git } from './run.js';
+import { type EventName, listen, nextEvent } from './service-events.js';
 import { buildSmall } from './small-repositories.js';
 import type { Cleanup } from './temporary-directory.js';
 import { startUpstream, type Upstream } from './upstream.js';
@@ -128,12 +128,16 @@ export async function readAtOnce(service: SnapshotService, id: ArtifactId): Prom
 }
 
 /** Waits for the next event of a name, and returns it. With a repository: for its next event. */
-export function next<Name extends Happening>(
+export function next<Name extends EventName>(
   service: SnapshotService,
   name: Name,
   repository?: RepositoryId,
 ) {
-  return happened(service, name, (about) => repository === undefined || isAbout(repository, about));
+  return nextEvent(
+    service,
+    name,
+    (about) => repository === undefined || isAbout(repository, about),
+  );
 }
 
 /** Resolves when an artifact was built once more and is stored: the next request is served the new one. */
@@ -159,7 +163,7 @@ export async function untilStored(
 /** Counts events from now on; only of one repository, if it is given. */
 export function counter(
   service: SnapshotService,
-  name: Happening,
+  name: EventName,
   repository?: RepositoryId,
 ): () => number {
   let count = 0;

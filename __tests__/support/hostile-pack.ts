@@ -67,7 +67,12 @@ function encodeEntry(entry: PackEntry, offset: number, offsets: readonly number[
   if (entry.type === 'ofs-delta') {
     parts.push(baseDistance(entry.distance ?? offset - (offsets[entry.base] ?? offset)));
   }
-  return Buffer.concat([...parts, entry.deflated ?? deflateSync(body, { level: 1 })]);
+  return Buffer.concat([...parts, entry.deflated ?? deflate(body)]);
+}
+
+/** zlib takes a buffer of `chunkSize` for each call, which takes longer than to deflate a small body. */
+function deflate(body: Buffer): Buffer {
+  return deflateSync(body, { level: 1, chunkSize: Math.min(body.length + 64, 16_384) });
 }
 
 /** Type and size: four bits of the size in the first byte, then groups of seven. */

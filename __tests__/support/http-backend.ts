@@ -12,6 +12,9 @@ export interface CgiResponse {
   ended: Promise<void>;
 }
 
+/** Where the program is, if jest has looked: by way of `git`, each request would start one process more. */
+const { TEST_HTTP_BACKEND: HTTP_BACKEND } = process.env;
+
 /**
  * Answers a request by git's own server program (git-http-backend, by CGI, RFC 3875).
  *
@@ -26,8 +29,8 @@ export async function runHttpBackend(
 ): Promise<CgiResponse> {
   const { headers } = req;
   const git = startProgram({
-    command: 'git',
-    args: ['http-backend'],
+    command: HTTP_BACKEND ?? 'git',
+    args: HTTP_BACKEND === undefined ? ['http-backend'] : [],
     env: {
       ...cleanEnvironment(),
       GIT_HTTP_EXPORT_ALL: '1',

@@ -123,7 +123,7 @@ export class RepositoryBuilder {
    */
   async finish(options: RepackOptions = {}): Promise<Map<string, string>> {
     this.#line('done');
-    const cache = process.env.TEST_REPOSITORIES;
+    const cache = process.env.TEST_FIXTURES;
     if (cache === undefined || this.#head === undefined) {
       await this.#write(options);
       return await takeMarks(this.directory);

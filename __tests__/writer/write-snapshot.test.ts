@@ -253,7 +253,7 @@ test('Symbolic links keep their targets, also when they are deltas of each other
 
 test('The second thread is kept for the next snapshot, unless the snapshot failed', async () => {
   const threads = await threadCount();
-  const task = await taskOf(sink, 0);
+  const task = await taskOf(await packed('small.git', { a: 'a\n', b: 'b\n' }), 0);
   await write(task);
   const kept = await threadCount();
   expect(kept).toBeGreaterThan(threads);
@@ -266,7 +266,7 @@ test('The second thread is kept for the next snapshot, unless the snapshot faile
 test('A ref that does not exist does not end a thread', async () => {
   const workers = new WorkerPool<SnapshotTask, WriteEvent, WriteResult>(WORKER, 1);
   defer(() => workers.close());
-  const task = await taskOf(sink, Number.POSITIVE_INFINITY);
+  const task = await taskOf(await packed('small.git', { a: 'a\n' }), Number.POSITIVE_INFINITY);
   await workers.run(task, { signal: never });
   const threads = await threadCount();
   for (const ref of ['nothing', '0'.repeat(40)]) {

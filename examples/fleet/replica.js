@@ -57,5 +57,6 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
     server.close();
     await snapshots.close();
     await Promise.all([store.close(), locks.close()]);
+    await Promise.all([local.close(), shared.close()]);
   });
 }

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import { Header, Pax } from 'tar';
+import { Header } from 'tar/header';
+import { Pax } from 'tar/pax';
 import {
   FIELDS,
   headerChecksum,

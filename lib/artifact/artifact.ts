@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
+import type { SignalOptions } from '../async/signal-options.js';
 import type { RepositoryId } from '../repository.js';
-import type { ByteRange, SignalOptions } from '../stores/store.js';
+import type { ByteRange, Metadata } from '../stores/store.js';
 
 /** Describes an artifact. */
 export interface ArtifactInfo {
@@ -19,6 +20,8 @@ export interface StoredArtifact extends ArtifactInfo {
   readonly storedAt: number;
   /** The store's name of this version, for `openStored`. */
   readonly revision: string;
+  /** What the service keeps beside the bytes in the store. Opaque. */
+  readonly metadata: Metadata;
 }
 
 /** A stored artifact, or a range of it. Read `body` to its end or destroy it. */
@@ -36,7 +39,15 @@ export interface BuiltArtifact extends ArtifactInfo {
   readonly body: Readable;
 }
 
-export interface StatStoredOptions extends SignalOptions {
+export interface GetOptions extends SignalOptions {
+  /**
+   * A time by `performance.now()`: a check of the upstream since then counts for this call. Give the
+   * time of the client's request if you make several calls for it. Default: now.
+   */
+  readonly checkedSince?: number | undefined;
+}
+
+export interface StatStoredOptions extends GetOptions {
   /**
    * Returns the artifact only if `get` would serve it from the store. Checks the upstream first
    * where `get` would. Default: false.

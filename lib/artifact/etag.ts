@@ -51,14 +51,14 @@ export function snapshotEtag({ refs, ...inputs }: SnapshotInputs): string {
   return strongTag(hash);
 }
 
-/** HEAD's commit and branch. Together with the base, they determine the objects of a bundle. */
-export function bundleBasis(head: Head): string {
+/** HEAD's commit and branch. With the base, they determine the objects of an incremental bundle. */
+export function incrementalBasis(head: Head): string {
   return `${head.oid ?? ''} ${head.kind === 'branch' ? head.ref : 'HEAD'}`;
 }
 
 /** The strong entity tag of a bundle. @param pack its name, which is a checksum of its bytes. */
-export function bundleEtag(base: string, basis: string, pack: string): string {
-  const inputs = JSON.stringify([BUNDLE_FORMAT, base, basis, pack]);
+export function bundleEtag(base: string | undefined, basis: string, pack: string): string {
+  const inputs = JSON.stringify([BUNDLE_FORMAT, base ?? null, basis, pack]);
   return strongTag(createHash('sha256').update(inputs));
 }
 

@@ -11,11 +11,19 @@ export interface SnapshotId {
   readonly depth?: number | undefined;
 }
 
-/** Identifies a bundle. It brings a checkout of `base` to the mirror's HEAD. */
+/**
+ * Identifies a bundle. With `base`, it brings a checkout of this commit to the mirror's HEAD.
+ * Without, it has all branches and tags, for `git clone --bundle-uri`.
+ */
 export interface BundleId {
   readonly kind: 'bundle';
   readonly repository: RepositoryId;
-  /** A commit, by its full object id. */
+  /** A commit, by its full object id. Default: none. */
+  readonly base?: string | undefined;
+}
+
+/** Identifies a bundle of the commits that a checkout of `base` lacks. */
+export interface IncrementalBundleId extends BundleId {
   readonly base: string;
 }
 
@@ -29,6 +37,11 @@ export function defaultSnapshot(repository: RepositoryId): SnapshotId {
 /** Whether the artifact is not the repository's default snapshot. */
 export function isVariant(id: ArtifactId): boolean {
   return id.kind === 'bundle' || id.ref !== undefined || id.depth !== undefined;
+}
+
+/** Whether the artifact is a bundle that only fits checkouts of one commit. */
+export function isIncremental(id: ArtifactId): id is IncrementalBundleId {
+  return id.kind === 'bundle' && id.base !== undefined;
 }
 
 /** Whether the artifact is a snapshot whose `ref` is the id of a commit. */

@@ -8,7 +8,8 @@ import type { ArtifactId } from './id.js';
  *     v1/{host}/{path}/snapshot&depth=1&ref=release:1.0
  *                                              snapshots of other refs and depths; slashes of refs
  *                                              as colons, which refs don't have
- *     v1/{host}/{path}/bundle&base={commit}    bundles
+ *     v1/{host}/{path}/bundle                  the bundle of all branches and tags
+ *     v1/{host}/{path}/bundle&base={commit}    bundles from a commit to HEAD
  *     v1/{host}/{path}/check                   no bytes; the metadata has the result of the last check
  *     v1/{host}/{path}/refusal                 no bytes; the metadata has the dates of the refusals
  *
@@ -21,7 +22,7 @@ const BUNDLE = 'bundle';
 export function artifactKey(id: ArtifactId): string {
   const parameters: string[] = [];
   if (id.kind === 'bundle') {
-    parameters.push(`&base=${id.base}`);
+    if (id.base !== undefined) parameters.push(`&base=${id.base}`);
   } else {
     if (id.depth !== undefined) parameters.push(`&depth=${id.depth}`);
     if (id.ref !== undefined) parameters.push(`&ref=${id.ref.replaceAll('/', ':')}`);
@@ -35,8 +36,11 @@ export function parseArtifactKey(key: string): ArtifactId | undefined {
   const match = /^v1\/([^/]+)\/(.+)\/([^/]+)$/s.exec(key);
   const [, host = '', path = '', name = ''] = match ?? [];
   const repository = { host, path };
-  const [, base] = /^bundle&base=(.+)$/s.exec(name) ?? [];
-  if (base !== undefined) return { kind: 'bundle', repository, base };
+  const bundle = /^bundle(?:&base=(.+))?$/s.exec(name);
+  if (bundle !== null) {
+    const [, base] = bundle;
+    return { kind: 'bundle', repository, ...(base !== undefined && { base }) };
+  }
   const snapshot = /^snapshot(?:&depth=(\d+))?(?:&ref=(.+))?$/s.exec(name);
   if (snapshot === null) return undefined;
   const [, depth, ref] = snapshot;
@@ -58,7 +62,7 @@ export function isVariantKey(key: string, repository: RepositoryId): boolean {
   const prefix = repositoryPrefix(repository);
   const name = key.slice(prefix.length);
   if (!key.startsWith(prefix) || name.includes('/')) return false;
-  return name.startsWith(`${SNAPSHOT}&`) || name.startsWith(`${BUNDLE}&`);
+  return name === BUNDLE || name.startsWith(`${SNAPSHOT}&`) || name.startsWith(`${BUNDLE}&`);
 }
 
 /** The key of the record of the last check, for processes that share the store. */

@@ -25,7 +25,7 @@ export function encodeMetadata(
   return Object.fromEntries(Object.entries(texts).filter(isThere));
 }
 
-export function provenanceOf({ metadata }: StoredObject): Provenance {
+export function provenanceOf({ metadata }: Pick<StoredObject, 'metadata'>): Provenance {
   const { basis, format, digest, knownAt } = metadata;
   const date = Number(knownAt);
   return { basis, format, digest, knownAt: Number.isSafeInteger(date) ? date : undefined };
@@ -43,6 +43,7 @@ export function describeStored(repository: RepositoryId, object: StoredObject): 
     size,
     storedAt,
     revision,
+    metadata,
   };
 }
 

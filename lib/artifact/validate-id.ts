@@ -25,7 +25,9 @@ export function canonicalId<Id extends ArtifactId>(config: AllowList, id: Id): I
       break;
     case 'bundle':
       if ('ref' in id || 'depth' in id) throw invalidRequest('a bundle has no ref and no depth');
-      if (!OID_PATTERN.test(id.base)) throw invalidRequest('base is not the object id of a commit');
+      if (id.base !== undefined && !OID_PATTERN.test(id.base)) {
+        throw invalidRequest('base is not the object id of a commit');
+      }
       break;
     default:
       throw invalidRequest('the kind of an artifact is neither snapshot nor bundle');

@@ -1,6 +1,6 @@
-import { LRUCache } from 'lru-cache';
 import { SnapshotError, thrownAgain } from '../errors.js';
-import { after, elapsedSince, LONG_AGO, now, type Time } from './clock.js';
+import { after, LONG_AGO, now, type Time } from './clock.js';
+import { recentlyUsed } from './recently-used.js';
 
 /** A failure that is remembered until a time. */
 export interface Failure {
@@ -8,10 +8,10 @@ export interface Failure {
   readonly until: Time;
 }
 
-/** @throws SnapshotError the failure, with the remaining seconds, unless its time is over. */
-export function throwWhileRemembered({ error, until }: Failure): void {
-  const milliseconds = -elapsedSince(until);
-  if (milliseconds > 0) throw thrownAgain(error, Math.ceil(milliseconds / 1000));
+/** The error, with the remaining seconds; `undefined`: there is none, or its time is over. */
+export function remembered(failure: Failure | undefined, present: Time): SnapshotError | undefined {
+  if (failure === undefined || present >= failure.until) return undefined;
+  return thrownAgain(failure.error, Math.ceil((failure.until - present) / 1000));
 }
 
 /** Failures that only a change of the repository or of the options ends, and that cost a download. */
@@ -32,9 +32,9 @@ const MAX_REMEMBERED = 10_000;
  * repeats is remembered twice as long each time, up to an hour.
  */
 export class FailureCache {
-  readonly #failures = new LRUCache<string, Failure & { readonly milliseconds: number }>({
-    max: MAX_REMEMBERED,
-  });
+  readonly #failures = recentlyUsed<string, Failure & { readonly milliseconds: number }>(
+    MAX_REMEMBERED,
+  );
   readonly #milliseconds: number;
 
   /** @param milliseconds 0: nothing is remembered. */
@@ -48,10 +48,10 @@ export class FailureCache {
     // These are failures of this process, not of the work.
     const isOwn = SnapshotError.is(error, 'ABORTED', 'CLOSED', 'LOCK_UNAVAILABLE', 'LOCK_LOST');
     if (this.#milliseconds === 0 || isOwn) return error;
-    const remembered = thrownAgain(error, Math.ceil(milliseconds / 1000));
+    const kept = thrownAgain(error, Math.ceil(milliseconds / 1000));
     const until = after(now(), milliseconds);
-    this.#failures.set(key, { error: remembered, until, milliseconds });
-    return remembered;
+    this.#failures.set(key, { error: kept, until, milliseconds });
+    return kept;
   }
 
   #timeOf(key: string, error: SnapshotError): number {
@@ -73,7 +73,7 @@ export class FailureCache {
 
   /** @throws SnapshotError the remembered failure, with the seconds left. */
   throwIfRemembered(key: string): void {
-    const failure = this.#failures.get(key);
-    if (failure !== undefined) throwWhileRemembered(failure);
+    const error = remembered(this.#failures.get(key), now());
+    if (error !== undefined) throw error;
   }
 }

@@ -1,8 +1,13 @@
 import { constants, isUtf8 } from 'node:buffer';
-import iconv from 'iconv-lite';
+import { createRequire } from 'node:module';
 import { SnapshotError } from '../errors.js';
 import { CHARSETS, type Charset } from './charsets.js';
 import { checkConvertedSize } from './replace-ranges.js';
+
+const require = createRequire(import.meta.url);
+
+/** Loaded when a file needs it: few repositories have such a file, and each thread would load it at its start. */
+const iconv = (): typeof import('iconv-lite') => require('iconv-lite');
 
 /** glibc drops these characters when the encoding lacks them. */
 const TAGS = /[\u{e0000}-\u{e007f}]/gu;
@@ -45,7 +50,7 @@ export function encodeFromUtf8(blob: Buffer, encoding: string, maxBytes: number)
   if (charset.unitBytes === undefined) return writeByTable(text, charset, maxBytes) ?? blob;
   const addBOM = charset.byteOrderMark === true;
   checkConvertedSize((text.length + (addBOM ? 1 : 0)) * charset.unitBytes, maxBytes);
-  return iconv.encode(text, charset.codec, { addBOM });
+  return iconv().encode(text, charset.codec, { addBOM });
 }
 
 function writeByTable(text: string, charset: Charset, maxBytes: number): Buffer | undefined {
@@ -74,9 +79,9 @@ function writeByTable(text: string, charset: Charset, maxBytes: number): Buffer 
 function writeCharacter(character: string, charset: Charset): Buffer | undefined {
   const exception = charset.exceptions?.get(character);
   if (exception !== undefined) return exception;
-  const bytes = iconv.encode(character, charset.codec);
+  const bytes = iconv().encode(character, charset.codec);
   // iconv-lite writes `?` for characters that it can't encode, and any byte for U+FFFD.
-  const isWritten = character !== '\ufffd' && iconv.decode(bytes, charset.codec) === character;
+  const isWritten = character !== '\ufffd' && iconv().decode(bytes, charset.codec) === character;
   return isWritten && !charset.lacks?.test(bytes.toString('latin1')) ? bytes : undefined;
 }
 

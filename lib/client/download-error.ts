@@ -1,4 +1,8 @@
+import { ERRORS, isErrorCode } from '../error-codes.js';
 import { SnapshotError, type SnapshotErrorOptions } from '../errors.js';
+
+/** Without an answer, after an answer that broke off, and of servers that are down or too busy. */
+const TRANSIENT: readonly (number | undefined)[] = [undefined, 200, 408, 429, 502, 503, 504];
 
 export interface DownloadErrorOptions extends SnapshotErrorOptions {
   readonly status?: number | undefined;
@@ -27,5 +31,16 @@ export class DownloadError extends SnapshotError {
     super('DOWNLOAD_FAILED', message, options);
     this.status = status;
     this.remoteCode = remoteCode;
+  }
+
+  /**
+   * Whether a retry may help. The server says so by `Retry-After` or its code; else the status does.
+   */
+  override get isTransient(): boolean {
+    const { retryAfter, remoteCode, status } = this;
+    if (retryAfter !== undefined) return true;
+    // A server of a later version sends `Retry-After` with its transient codes.
+    if (remoteCode !== undefined) return isErrorCode(remoteCode) && ERRORS[remoteCode][1];
+    return TRANSIENT.includes(status);
   }
 }

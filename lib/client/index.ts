@@ -1,4 +1,5 @@
-export { SnapshotError, type SnapshotErrorCode } from '../errors.js';
+export type { SnapshotErrorCode } from '../error-codes.js';
+export { SnapshotError } from '../errors.js';
 export { DownloadError } from './download-error.js';
 export { extractSnapshot } from './extract.js';
 export type {

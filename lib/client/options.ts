@@ -3,7 +3,8 @@ import type { Agent } from 'node:http';
 /** Options of `extractSnapshot`. */
 export interface ExtractOptions<Progress = ExtractProgress> {
   /**
-   * Called at the start, about once per MiB, and at the end. If it throws, the call fails.
+   * Called at the start, about once per MiB, and at the end. The call waits for a promise that it
+   * returns. If it throws or rejects, the call fails.
    *
    * @default none
    */

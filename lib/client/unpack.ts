@@ -1,6 +1,7 @@
 import { decompress } from '../archive/decompress.js';
 import { verifyDigest } from '../archive/digest-frame.js';
 import { withoutWaitFrames } from '../archive/wait-frame.js';
+import { unlessAborted } from '../async/abort.js';
 import { toSnapshotError } from '../errors.js';
 import { extractTar } from './extract-tar.js';
 import type { TreeLimits } from './limits.js';
@@ -20,19 +21,22 @@ export async function unpack(
   let receivedBytes = 0;
   let files = 0;
   let verified = false;
-  const report = () => onProgress({ receivedBytes, files });
+  // Waits: without this, the rejection of an async function would end the process.
+  const report = async () => {
+    await unlessAborted(Promise.resolve(onProgress({ receivedBytes, files })), signal);
+  };
   async function* received() {
-    report();
+    await report();
     let reported = 0;
     for await (const chunk of withoutWaitFrames(source.chunks)) {
       receivedBytes += chunk.length;
       if (receivedBytes - reported >= PROGRESS_BYTES) {
         reported = receivedBytes;
-        report();
+        await report();
       }
       yield chunk;
     }
-    report();
+    await report();
   }
   const checked = verifyDigest(received(), () => {
     verified = true;
@@ -43,7 +47,7 @@ export async function unpack(
   const staging = await createStaging(target);
   try {
     await extractTar(decompress(checked), staging.path, { ...limits, signal, onFile });
-    report();
+    await report();
     signal?.throwIfAborted();
     await staging.publish();
   } catch (error) {

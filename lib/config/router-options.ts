@@ -36,7 +36,7 @@ export interface RouterOptions {
    * mod_xsendfile `x-sendfile`. Needs a store with files. Risk: a client that reaches the app without
    * that web server gets an answer that breaks off.
    *
-   * @default none
+   * @default none: the app sends the bytes
    */
   readonly offload?: Offload | undefined;
   /**
@@ -45,7 +45,7 @@ export interface RouterOptions {
    * cut silent answers let it wait. Risk: a failure after that breaks the connection instead of an
    * answer with a code. Bundles have no such frames.
    *
-   * @default none
+   * @default none: an answer begins with the snapshot
    */
   readonly keepAliveInterval?: number | undefined;
   /**

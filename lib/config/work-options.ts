@@ -51,8 +51,8 @@ export interface TimeoutOptions {
    */
   readonly connectTimeout?: number | undefined;
   /**
-   * Milliseconds within which the upstream's list of refs must arrive. Otherwise, the upstream
-   * counts as down.
+   * Milliseconds within which the upstream's list of refs must arrive, and before that the answer of
+   * `credentials`. Otherwise, the upstream counts as down.
    *
    * @default 60_000
    */

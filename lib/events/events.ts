@@ -46,7 +46,7 @@ export interface HitEvent extends AboutArtifact {
   readonly etag: string;
   /** Bytes of the whole artifact, also for a range. */
   readonly size: number;
-  /** Milliseconds since the artifact was stored. */
+  /** Milliseconds since the artifact was last known to be current. */
   readonly ageMs: number;
   /** Whether a build would give another artifact, as far as is known. */
   readonly stale: boolean;

@@ -17,7 +17,7 @@ export interface Exchange {
   readonly req: Request;
   readonly res: Response;
   readonly repository: RepositoryId;
-  /** Aborts when the client leaves before its answer is complete. */
+  /** Aborts when the client leaves, or other code ends the answer, before this one is complete. */
   readonly signal: AbortSignal;
 }
 
@@ -79,13 +79,15 @@ export function createAnswer(service: SnapshotService, config: RouterConfig) {
       signal.throwIfAborted();
       await serve({ req, res, repository, signal });
     } catch (error) {
-      if (turn?.signal.aborted) return; // the client is gone
+      if (turn?.signal.aborted) return; // the client is gone, or has another answer
       const failure = toSnapshotError(error);
       const status = isUpstreamFailure(failure) ? handler.upstreamFailureStatus : undefined;
       sendProblemOrBreak(res, failure, status);
       // A client that pipelines too many requests must not fill the log.
       if (turn === undefined) return;
       callHost('a logger', () => logFailure(config.logger, failure, repository));
+    } finally {
+      turn?.end();
     }
   };
 }

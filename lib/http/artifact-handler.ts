@@ -17,7 +17,7 @@ import {
   select,
 } from './conditional.js';
 import { attachment, formatHttpDate } from './header-fields.js';
-import { keepingAlive } from './keep-alive.js';
+import { KeepAlive } from './keep-alive.js';
 import { mayOffload, sendOffloaded } from './offload.js';
 import { sendProblem } from './problem.js';
 
@@ -68,6 +68,8 @@ export function createArtifactHandler<Id extends ArtifactId>(
 
   async function get(id: Id, exchange: Exchange): Promise<void> {
     const { req, res, signal } = exchange;
+    const checkedSince = performance.now();
+    const keepAlive = keepAliveOf(id, exchange);
     const sending = { clientIdleTimeout, signal };
     const looksIntoStore =
       kind.answersInstead !== undefined ||
@@ -75,8 +77,12 @@ export function createArtifactHandler<Id extends ArtifactId>(
       offload !== undefined ||
       needsSelection(req);
     for (let attempt = 0; looksIntoStore && attempt < MAX_OPEN_ATTEMPTS; attempt++) {
-      const stored = (await pinned(id, req, signal)) ?? (await lookUp(id, exchange));
-      if (res.headersSent) break;
+      const lookUp = () => service.statStored(id, { revalidate: true, checkedSince, signal });
+      const stored =
+        (await pinned(id, req, signal)) ??
+        // The status depends on what is stored if a range is requested.
+        (await (needsSelection(req) ? lookUp() : keepAlive.during(lookUp())));
+      if (keepAlive.hasBegun) break;
       if (stored === undefined) {
         // Without a current representation not even `*` matches (RFC 9110, section 13.1.1).
         if (req.headers['if-match'] !== undefined) throw preconditionFailed();
@@ -100,30 +106,29 @@ export function createArtifactHandler<Id extends ArtifactId>(
       return sendBody(res, 206, part, body, { ...sending, length });
     }
 
-    const artifact = await waiting(id, exchange, service.get(id, { signal }));
+    const artifact = await keepAlive.during(service.get(id, { checkedSince, signal }));
     const precondition = evaluatePreconditions(req, artifact);
     if (precondition === 'holds') {
       const length = artifact.source === 'store' ? artifact.size : undefined;
       const headers = representationHeaders(id, artifact);
-      return sendBody(res, 200, headers, artifact.body, { ...sending, length });
+      const { hasBegun } = keepAlive;
+      return sendBody(res, 200, headers, artifact.body, { ...sending, length, hasBegun });
     }
     artifact.body.destroy();
     answersWithoutBody(res, { kind: precondition }, artifact);
   }
 
-  /** Settles like the work. Sends wait frames meanwhile, unless a precondition may decide. */
-  async function waiting<T>(id: Id, { req, res }: Exchange, work: Promise<T>): Promise<T> {
-    const mayBegin = kind.hasWaitFrames && keepAliveInterval !== undefined && !isConditional(req);
-    if (!mayBegin) return await work;
+  /** Sends wait frames, unless a precondition may decide about the status. */
+  function keepAliveOf(id: Id, { req, res }: Exchange): KeepAlive {
+    const mayBegin = kind.hasWaitFrames && !isConditional(req);
     // The bytes of this answer are not those of the artifact: nothing may store or resume it.
-    const headers = {
+    return new KeepAlive(res, mayBegin ? keepAliveInterval : undefined, {
       'Content-Type': kind.contentType,
       'Content-Disposition': attachment(kind.filename(id)),
       'Cache-Control': 'no-store',
       'Accept-Ranges': 'none',
       'X-Accel-Buffering': 'no',
-    };
-    return await keepingAlive(res, { interval: keepAliveInterval, headers }, work);
+    });
   }
 
   /** Lets the web server send the artifact's file, if there is one. @returns whether it does. */
@@ -133,13 +138,6 @@ export function createArtifactHandler<Id extends ArtifactId>(
     if (file === undefined) return false;
     sendOffloaded(res, offload, file, representationHeaders(id, stored));
     return true;
-  }
-
-  /** What is stored and may be served. Sends wait frames meanwhile, unless a range may be selected. */
-  async function lookUp(id: Id, exchange: Exchange): Promise<StoredArtifact | undefined> {
-    const { req, signal } = exchange;
-    const looking = service.statStored(id, { revalidate: true, signal });
-    return await (needsSelection(req) ? looking : waiting(id, exchange, looking));
   }
 
   async function pinned(id: Id, req: Request, signal: AbortSignal) {

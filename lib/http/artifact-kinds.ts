@@ -1,5 +1,5 @@
 import type { Request } from 'express';
-import { type BundleId, isVariant, type SnapshotId } from '../artifact/id.js';
+import { type BundleId, isIncremental, isVariant, type SnapshotId } from '../artifact/id.js';
 import { checkDepth, checkRef } from '../artifact/validate-id.js';
 import type { RouterConfig } from '../config/options.js';
 import { invalidRequest } from '../errors.js';
@@ -36,8 +36,9 @@ export function createSnapshotHandler(service: SnapshotService, config: RouterCo
 }
 
 /**
- * `GET` and `HEAD` of `snapshot.bundle?base={commit}`. 204 if the upstream's HEAD is the base.
- * Caches must not keep a 204: it holds only at the moment of the check.
+ * `GET` and `HEAD` of `snapshot.bundle?base={commit}`. Without a base, the bundle has all branches
+ * and tags. 204 if the upstream's HEAD is the base. Caches must not keep a 204: it holds only at
+ * the moment of the check.
  */
 export function createBundleHandler(service: SnapshotService, config: RouterConfig) {
   return createArtifactHandler<BundleId>(service, config, {
@@ -47,7 +48,7 @@ export function createBundleHandler(service: SnapshotService, config: RouterConf
     identify: identifyBundle,
     filename: ({ repository }) => `${repositoryName(repository)}.bundle`,
     async answersInstead(id, { res, signal }) {
-      if (!(await service.isHead(id, { signal }))) return false;
+      if (!isIncremental(id) || !(await service.isHead(id, { signal }))) return false;
       res.writeHead(204, { 'Cache-Control': 'no-store' }).end();
       return true;
     },
@@ -87,7 +88,8 @@ function parseDepth(text: string): number {
 /** @throws SnapshotError `INVALID_REQUEST` */
 function identifyBundle(req: Request, repository: RepositoryId): BundleId {
   const base = queryParameters(req, ['base']).get('base');
-  if (base !== undefined && OID_PATTERN.test(base)) return { kind: 'bundle', repository, base };
+  if (base === undefined) return { kind: 'bundle', repository };
+  if (OID_PATTERN.test(base)) return { kind: 'bundle', repository, base };
   throw invalidRequest('base is not the object id of a commit, in lower case');
 }
 

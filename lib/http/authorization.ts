@@ -2,7 +2,8 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import type { Request } from 'express';
 import { unlessAborted } from '../async/abort.js';
 import type { Authorize, AuthorizeContext } from '../config/authorize.js';
-import { SnapshotError, type SnapshotErrorCode } from '../errors.js';
+import type { SnapshotErrorCode } from '../error-codes.js';
+import { SnapshotError } from '../errors.js';
 import type { RepositoryId } from '../repository.js';
 
 /** The problem that a denied client gets. */

@@ -12,6 +12,8 @@ export interface BodyOptions {
   clientIdleTimeout: number;
   /** Aborts when the client is gone. */
   signal: AbortSignal;
+  /** Whether the caller has sent the head, and perhaps bytes before the body. Default: false. */
+  hasBegun?: boolean;
 }
 
 /**
@@ -27,20 +29,28 @@ export async function sendBody(
   status: number,
   headers: OutgoingHttpHeaders,
   body: Readable,
-  { length, clientIdleTimeout, signal }: BodyOptions,
+  { length, clientIdleTimeout, signal, hasBegun = false }: BodyOptions,
 ): Promise<void> {
   const stop = () => body.destroy();
   signal.addEventListener('abort', stop, { once: true });
+  // The memory of a recycled chunk is used for other clients. The `write` of a middleware may call
+  // back while it still has the chunk.
+  const canRecycle = !Object.hasOwn(res, 'write');
   try {
     signal.throwIfAborted();
     let sent = 0;
+    let isBegun = hasBegun;
+    // Throws if other code has begun an answer: the client must not get a mix of the two.
+    const begin = () => {
+      if (!isBegun) res.writeHead(status, headers);
+      isBegun = true;
+    };
     for await (const chunk of body) {
-      if (!res.headersSent) res.writeHead(status, headers);
+      begin();
       sent += chunk.length;
       if (length !== undefined && sent > length) throw wrongLength(sent, length);
-      // The `write` of a middleware may never call back; then the chunk is not recycled.
       const hasRoom = res.write(chunk, (error) => {
-        if (!error && body instanceof RecyclingBody) body.recycle(chunk);
+        if (!error && canRecycle && body instanceof RecyclingBody) body.recycle(chunk);
       });
       if (hasRoom) continue;
       // Without this limit, a stalled client would keep an evicted file on the disk.
@@ -49,7 +59,7 @@ export async function sendBody(
       await unlessLate(once(res, 'drain', { signal }), clientIdleTimeout, stalled);
     }
     if (length !== undefined && sent < length) throw wrongLength(sent, length);
-    if (!res.headersSent) res.writeHead(status, headers);
+    begin();
     res.end();
   } finally {
     signal.removeEventListener('abort', stop);

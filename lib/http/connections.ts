@@ -15,8 +15,13 @@ interface Connection {
 export interface Turn {
   /** Resolves when the requests before it on its connection are over. */
   readonly ready: Promise<void>;
-  /** Aborts when the client leaves before its answer is complete. */
+  /**
+   * Aborts when the client leaves before its answer is complete, or when other code, such as a
+   * timeout of the host app, ends the answer before `end`.
+   */
   readonly signal: AbortSignal;
+  /** Its handler has ended, and made the whole answer. */
+  end(): void;
 }
 
 /**
@@ -37,18 +42,22 @@ export class Connections {
       throw new SnapshotError('OVERLOADED', 'too many requests are pipelined');
     }
     unanswered.add(controller);
+    let hasEnded = false;
     connection.last = new Promise((resolve) => {
-      const end = () => {
+      const over = () => {
         unanswered.delete(controller);
-        if (!res.writableFinished) controller.abort();
+        if (!res.writableFinished || !hasEnded) controller.abort();
         resolve();
       };
       // The client may have left while middleware of the host ran.
-      if (res.destroyed) end();
-      else res.once('finish', end).once('close', end);
+      if (res.destroyed || res.writableFinished) over();
+      else res.once('finish', over).once('close', over);
       signal.addEventListener('abort', () => resolve(), { once: true });
     });
-    return { ready, signal };
+    const end = () => {
+      hasEnded = true;
+    };
+    return { ready, signal, end };
   }
 
   #connectionOf({ socket, httpVersionMajor }: IncomingMessage): Connection {

@@ -30,12 +30,12 @@ export function sendOffloaded(
   { directory, path }: StoredFile,
   headers: OutgoingHttpHeaders,
 ): void {
+  const { 'Accept-Ranges': acceptRanges, ...others } = headers;
   const header =
     offload === 'x-sendfile'
-      ? { 'X-Sendfile': join(directory, path) }
-      : // nginx sends its own `Accept-Ranges` beside ours.
-        { 'X-Accel-Redirect': `${INTERNAL_LOCATION}${path}`, 'Accept-Ranges': [] };
+      ? { 'Accept-Ranges': acceptRanges, 'X-Sendfile': join(directory, path) }
+      : { 'X-Accel-Redirect': `${INTERNAL_LOCATION}${path}` }; // nginx has an `Accept-Ranges` of its own
   // The next answer on the connection must not be taken for the body.
   res.shouldKeepAlive = false;
-  res.writeHead(200, { ...headers, ...header }).end();
+  res.writeHead(200, { ...others, ...header }).end();
 }

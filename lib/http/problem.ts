@@ -9,8 +9,8 @@ const DEFAULT_RETRY_AFTER = 30;
 
 /**
  * Answers with an `application/problem+json` body (RFC 9457). It is made from the code, the name of
- * the limit and `clientDetail`, so no internal text can leak. If another answer has begun, breaks the connection:
- * a clean end would mean success.
+ * the limit and `clientDetail`, so no internal text can leak. If another answer has begun, breaks
+ * the connection: a clean end would mean success.
  *
  * @param status for routes that differ from `httpStatus`.
  */
@@ -29,21 +29,17 @@ export function sendProblem(
     type: `urn:problem-type:express-git-snapshot:${error.code.toLowerCase().replaceAll('_', '-')}`,
     title: error.clientText,
     status,
-    detail: detailOf(error, mayRetry ? secondsUntilRetry(error) : undefined),
+    detail: detailOf(error, mayRetry ? retryAfterOf(error) : undefined),
     code: error.code,
   });
   res.writeHead(status, {
     'Content-Type': 'application/problem+json',
     'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
-    ...(mayRetry && { 'Retry-After': secondsUntilRetry(error) }),
+    ...(mayRetry && { 'Retry-After': retryAfterOf(error) }),
     ...headers,
   });
   res.end(body);
-}
-
-function secondsUntilRetry({ retryAfter = DEFAULT_RETRY_AFTER }: SnapshotError): number {
-  return Math.max(1, Math.ceil(retryAfter));
 }
 
 /**
@@ -53,18 +49,24 @@ function secondsUntilRetry({ retryAfter = DEFAULT_RETRY_AFTER }: SnapshotError):
  * @param retryAfter seconds, if a retry may help.
  */
 function detailOf(error: SnapshotError, retryAfter: number | undefined): string {
-  const { clientDetail, limit } = error;
-  const [, , , clientAdvice] = ERRORS[error.code];
-  const sentences = [clientAdvice.replace(/^Try again later/, `Try again after ${retryAfter} s`)];
-  if (retryAfter === undefined) sentences[0] = clientAdvice;
-  if (limit !== undefined) sentences.unshift(`The limit is the option ${limit}.`);
-  if (clientDetail !== undefined) {
-    sentences.unshift(`${clientDetail.replace(/^./, (first) => first.toUpperCase())}.`);
-  }
-  if (error.retryAfter !== undefined && !error.isTransient) {
-    sentences.push(`The server does not try again within ${secondsUntilRetry(error)} s.`);
-  }
-  return sentences.join(' ');
+  const { code, clientDetail = '', limit } = error;
+  const [, , , advice] = ERRORS[code];
+  const isRemembered = !error.isTransient && error.retryAfter !== undefined;
+  const sentences = [
+    clientDetail && `${clientDetail.slice(0, 1).toUpperCase()}${clientDetail.slice(1)}.`,
+    limit && `The limit is the option ${limit}.`,
+    retryAfter === undefined
+      ? advice
+      : advice.replace(/^Try again later/, `Try again after ${retryAfter} s`),
+    isRemembered && `The server does not try again within ${retryAfterOf(error)} s.`,
+  ];
+  return sentences.filter(Boolean).join(' ');
+}
+
+/** Whole seconds, at least 1. A store or a service of the host app may give no usable number. */
+function retryAfterOf({ retryAfter = Number.NaN }: SnapshotError): number {
+  const seconds = Math.max(1, Math.ceil(retryAfter));
+  return Number.isSafeInteger(seconds) ? seconds : DEFAULT_RETRY_AFTER;
 }
 
 /** As `sendProblem`, but never throws: breaks the connection if a header or `writeHead` is bad. */

@@ -26,9 +26,14 @@ export function splitTarget(rawPath: string) {
 }
 
 /** The query as the client sent it. The host app may have changed or removed `req.query`. */
-export function rawQuery({ url }: Request): URLSearchParams {
+export function rawQuery(req: Request): URLSearchParams {
+  return new URLSearchParams(queryText(req));
+}
+
+/** Without the question mark. */
+function queryText({ url }: Request): string {
   const start = url.indexOf('?');
-  return new URLSearchParams(start < 0 ? '' : url.slice(start + 1));
+  return start < 0 ? '' : url.slice(start + 1);
 }
 
 /** The path below the mount as the client sent it, without the query: not decoded or normalized. */
@@ -45,9 +50,11 @@ export function rawPath({ url, originalUrl, baseUrl }: Request): string {
  *
  * @param known the names of the endpoint's parameters.
  * @throws SnapshotError `INVALID_REQUEST` for another name: the client would get another artifact
- * than it requested. Also for a name given twice: parsers differ in which value they take.
+ * than it requested. Also for a name given twice: parsers differ in which value they take. And for
+ * escapes that are not UTF-8: `URLSearchParams` reads different ones as the same character.
  */
 export function queryParameters(req: Request, known: readonly string[]): Map<string, string> {
+  if (!isUtf8(queryText(req))) throw invalidRequest('the query has a malformed percent-escape');
   const given = new Map<string, string>();
   for (const [name, value] of rawQuery(req)) {
     const quoted = `the query parameter "${name.slice(0, 100)}"`;
@@ -56,4 +63,15 @@ export function queryParameters(req: Request, known: readonly string[]): Map<str
     given.set(name, value);
   }
   return given;
+}
+
+/** Whether all percent-escapes of a text are UTF-8. */
+function isUtf8(escaped: string): boolean {
+  try {
+    decodeURIComponent(escaped);
+    return true;
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error;
+    return false;
+  }
 }

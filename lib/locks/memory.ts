@@ -1,3 +1,4 @@
+import type { SignalOptions } from '../async/signal-options.js';
 import type { DisposableLock, LockRegistry } from './registry.js';
 
 /** Locks for the callers in this process. They are never lost: `signal` never aborts. */
@@ -5,10 +6,7 @@ export class MemoryLocks implements LockRegistry {
   /** Key that is held → its waiters, in the order of arrival. A free key has no entry. */
   readonly #queues = new Map<string, Set<() => void>>();
 
-  async acquire(
-    key: string,
-    { signal }: { signal?: AbortSignal | undefined } = {},
-  ): Promise<DisposableLock> {
+  async acquire(key: string, { signal }: SignalOptions = {}): Promise<DisposableLock> {
     signal?.throwIfAborted();
     const queue = this.#queues.get(key);
     if (queue === undefined) this.#queues.set(key, new Set());

@@ -3,7 +3,7 @@ import { Mutex } from 'redis-semaphore';
 import { unlessAborted } from '../async/abort.js';
 import { elapsedSince, now, type Time } from '../async/clock.js';
 import { atDeadline, unlessLate } from '../async/deadline.js';
-import { SnapshotError } from '../errors.js';
+import { messageOf, SnapshotError } from '../errors.js';
 import type { RedisLocksConfig } from './redis-schema.js';
 
 /**
@@ -136,8 +136,8 @@ export class RedisLease {
     } catch (cause) {
       signal?.throwIfAborted();
       if (SnapshotError.is(cause)) throw cause;
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new SnapshotError('LOCK_UNAVAILABLE', `the lock server failed: ${reason}`, { cause });
+      const message = `the lock server failed: ${messageOf(cause)}`;
+      throw new SnapshotError('LOCK_UNAVAILABLE', message, { cause });
     }
   }
 }

@@ -4,6 +4,7 @@ import { Redis } from 'ioredis';
 import { unlessAborted } from '../async/abort.js';
 import { elapsedSince, now, type Time } from '../async/clock.js';
 import { unlessLate } from '../async/deadline.js';
+import type { SignalOptions } from '../async/signal-options.js';
 import { checkOptions } from '../check-options.js';
 import { SnapshotError } from '../errors.js';
 import { MemoryLocks } from './memory.js';
@@ -52,10 +53,7 @@ export class RedisLocks implements LockRegistry, AsyncDisposable {
   }
 
   /** @throws SnapshotError `LOCK_UNAVAILABLE`, `CLOSED`; the signal's reason. */
-  async acquire(
-    key: string,
-    { signal }: { signal?: AbortSignal | undefined } = {},
-  ): Promise<DisposableLock> {
+  async acquire(key: string, { signal }: SignalOptions = {}): Promise<DisposableLock> {
     const askedAt = now();
     const closing = this.#closing.signal;
     const ends = signal === undefined ? closing : AbortSignal.any([signal, closing]);

@@ -1,3 +1,5 @@
+import type { SignalOptions } from '../async/signal-options.js';
+
 /** A lock that is held. */
 export interface Lock {
   /**
@@ -29,7 +31,7 @@ export interface DisposableLock extends Lock, AsyncDisposable {}
  *   by another caller.
  */
 export interface LockRegistry {
-  acquire(key: string, options?: { signal?: AbortSignal | undefined }): Promise<Lock>;
+  acquire(key: string, options?: SignalOptions): Promise<Lock>;
   /**
    * Optional: releases what the registry holds. The app that made the registry calls it once, when
    * nothing uses the registry any more: the router and the service do not close it.

@@ -4,16 +4,9 @@ import type { LockRegistry } from './registry.js';
 /**
  * A registry that uses `fallback` while `primary` rejects with `LOCK_UNAVAILABLE`. With
  * `new MemoryLocks()` as the fallback, each process then goes on by itself.
- *
- * Both registries are handed over, as the tiers of a `TieredStore` are: `close` closes them.
+ * It has no `close`: whoever made the two closes them.
  */
-export function withFallback(
-  primary: LockRegistry,
-  fallback: LockRegistry,
-): Required<LockRegistry> & AsyncDisposable {
-  const close = async () => {
-    await Promise.all([primary.close?.(), fallback.close?.()]);
-  };
+export function withFallback(primary: LockRegistry, fallback: LockRegistry): LockRegistry {
   return {
     acquire: async (key, options) => {
       try {
@@ -23,7 +16,5 @@ export function withFallback(
         return await fallback.acquire(key, options);
       }
     },
-    close,
-    [Symbol.asyncDispose]: close,
   };
 }

@@ -1,3 +1,4 @@
+import type { SignalOptions } from '../async/signal-options.js';
 import type { LockRegistry } from './registry.js';
 
 /**
@@ -10,7 +11,7 @@ export async function withLock<T>(
   locks: LockRegistry,
   key: string,
   work: () => Promise<T>,
-  options: { readonly signal?: AbortSignal | undefined } = {},
+  options: SignalOptions = {},
 ): Promise<T> {
   const lock = await locks.acquire(key, options);
   try {

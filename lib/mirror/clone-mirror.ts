@@ -4,7 +4,7 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { unlessAborted } from '../async/abort.js';
+import { abortable } from '../async/abort.js';
 import type { FailureCache } from '../async/failure-cache.js';
 import { retry } from '../async/retry.js';
 import type { WorkLimits } from '../config/options.js';
@@ -15,6 +15,7 @@ import { temporaryName } from '../fs/temporary.js';
 import { totalsOf } from '../pack/ingest.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { FetchProgress } from '../upstream/fetch-progress.js';
+import { tellProgress } from './clone-progress.js';
 import { writeConfig } from './disk/git-view.js';
 import { publish } from './disk/publish.js';
 import { MAX_ATTEMPTS, type MirrorRevision } from './disk/revision.js';
@@ -94,7 +95,9 @@ export async function clone(
     job.succeed({ ...totalsOf(fetched), seededBytes: totalsOf(restored).packBytes });
     return revision;
   } catch (cause) {
-    const error = failures.remember(key, toSnapshotError(cause, repository));
+    const failure = toSnapshotError(cause, repository);
+    const told = tellProgress(failure, mirror.cloneProgress, { hasEnded: true });
+    const error = failures.remember(key, told);
     job.fail(error);
     throw error;
   } finally {
@@ -112,7 +115,8 @@ async function copySnapshot(
   signal: AbortSignal,
 ): Promise<StoredSnapshot | undefined> {
   try {
-    const snapshot = await unlessAborted(snapshots.open(repository, signal), signal);
+    const open = () => snapshots.open(repository, signal);
+    const snapshot = await abortable(signal, open, (late) => late?.body.destroy());
     if (snapshot !== undefined) await writeBody(snapshot.body, path, idleTimeout, signal);
     return snapshot;
   } catch (cause) {

@@ -1,5 +1,6 @@
-import type { Time } from '../async/clock.js';
+import { now } from '../async/clock.js';
 import { withDeadline } from '../async/deadline.js';
+import { type Failure, remembered } from '../async/failure-cache.js';
 import { KeyedLimit } from '../async/keyed-limit.js';
 import { Load, type LoadCounts } from '../async/load.js';
 import { allowedHosts, redirectBases, upstreamUrl } from '../config/hosts.js';
@@ -81,11 +82,21 @@ export class JobRunner {
       upstreamUrl: upstreamUrl(this.#config, repository),
       hosts: allowedHosts(this.#config),
       redirectBases: redirectBases(this.#config, repository),
-      authorization: await this.#credentials.authorization(repository, signal),
+      authorization: await this.#authorization(repository, signal),
       userAgent: this.#config.userAgent,
       timeouts: this.#config.timeouts,
       limits: workLimits(this.#config),
     };
+  }
+
+  /** Credentials that don't come in time count as an upstream that does not answer. */
+  async #authorization(repository: RepositoryId, signal: AbortSignal): Promise<string | undefined> {
+    const { refsTimeout } = this.#config.timeouts;
+    const ask = (ends: AbortSignal) => this.#credentials.authorization(repository, ends);
+    return await withDeadline(refsTimeout, signal, ask, (cause) => {
+      const message = `the credentials did not come within ${refsTimeout} ms`;
+      return new SnapshotError('UPSTREAM_TIMEOUT', message, { cause });
+    });
   }
 
   /**
@@ -123,7 +134,8 @@ export class JobRunner {
     const run = async () => {
       signal.throwIfAborted();
       reported?.start();
-      if (kind === 'check' || kind === 'fetch') this.#pauses.throwIfPaused(repository.host);
+      const pause = remembered(this.pauseOf(repository.host), now());
+      if ((kind === 'check' || kind === 'fetch') && pause !== undefined) throw pause;
       return await withDeadline(timeout, signal, work, (cause) => {
         const message = `the ${kind} got no further for ${timeout} ms`;
         return isLocal
@@ -152,9 +164,9 @@ export class JobRunner {
     };
   }
 
-  /** As `HostPauses.until`. */
-  pausedUntil(host: string): Time {
-    return this.#pauses.until(host);
+  /** As `HostPauses.of`. */
+  pauseOf(host: string): Failure | undefined {
+    return this.#pauses.of(host);
   }
 
   /** Ends all jobs. Idempotent. */

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import pLimit from 'p-limit';
-import type { Time } from '../async/clock.js';
-import { FailureCache } from '../async/failure-cache.js';
+import { type Failure, FailureCache } from '../async/failure-cache.js';
 import { retry } from '../async/retry.js';
 import { SingleFlight } from '../async/single-flight.js';
 import { type ServiceConfig, workLimits } from '../config/options.js';
@@ -96,9 +95,9 @@ export class MirrorManager {
     return this.#parts.jobs.loads();
   }
 
-  /** The earliest time for the next check of or fetch from a host. */
-  pausedUntil(host: string): Time {
-    return this.#parts.jobs.pausedUntil(host);
+  /** The failure for which checks of a host and fetches from it are or were paused. */
+  pauseOf(host: string): Failure | undefined {
+    return this.#parts.jobs.pauseOf(host);
   }
 
   /** Notes that a client has requested the repository: `keepBudget` evicts other mirrors first. */

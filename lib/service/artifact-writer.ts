@@ -221,11 +221,15 @@ export class ArtifactWriter {
       const options = { metadata, priority, ifRevision, signal: ends } as const;
       // Checks this before it sends the bytes: the stored version may have changed meanwhile.
       await checkCondition(store, key, options);
-      if (store.putFile !== undefined) {
-        await store.putFile(key, spool.path, options);
-      } else {
+      const putBody = async () => {
         const body = withConditionCheck(store, key, fileBody(spool.path, ends), options);
-        await store.put(key, body, options).finally(() => endBody(body));
+        return await store.put(key, body, options).finally(() => endBody(body));
+      };
+      const stored = await (store.putFile?.(key, spool.path, options) ?? putBody());
+      if (stored.size !== size) {
+        // It would be served as if it were complete.
+        await store.delete(key);
+        throw new SnapshotError('STORE_FAILED', `the store kept ${stored.size} of ${size} bytes`);
       }
       return 'stored';
     };

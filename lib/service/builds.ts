@@ -1,6 +1,5 @@
 import type { ArtifactId } from '../artifact/id.js';
 import { artifactKey } from '../artifact/key.js';
-import { unlessAborted } from '../async/abort.js';
 import { elapsedSince, type Time } from '../async/clock.js';
 import { MAX_DELAY, orLater } from '../async/deadline.js';
 import { Build } from './build.js';
@@ -52,11 +51,11 @@ export class Builds {
    *
    * @param milliseconds the longest time to wait, from the artifact's last byte. Default: no limit.
    */
-  async untilStored(id: ArtifactId, signal?: AbortSignal, milliseconds = MAX_DELAY): Promise<void> {
+  async untilStored(id: ArtifactId, milliseconds = MAX_DELAY): Promise<void> {
     const build = this.find(id);
     if (build?.storingSince === undefined) return;
     const left = milliseconds - elapsedSince(build.storingSince);
-    if (left > 0) await orLater(unlessAborted(build.done, signal), left);
+    if (left > 0) await orLater(build.done, left);
   }
 
   /** Resolves when all builds that run now have ended. */

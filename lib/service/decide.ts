@@ -1,4 +1,4 @@
-import { type ArtifactId, isFixed, isVariant } from '../artifact/id.js';
+import { type ArtifactId, isFixed, isIncremental, isVariant } from '../artifact/id.js';
 import type { Moment } from '../async/clock.js';
 import type { FreshnessPolicy } from '../config/options.js';
 import {
@@ -72,7 +72,7 @@ export function decide(
   const since = staleSince(id, stored, upstream, policy, now);
   const isInTime = isWithin(since, policy.staleWhileRevalidate, now);
   if (!isInTime && due && !isChecked) return 'check-first';
-  if (id.kind === 'bundle' && !current) return 'build';
+  if (isIncremental(id) && !current) return 'build';
   if (isInTime) {
     if (isCheckable) return 'serve-and-check';
     return current ? 'serve' : 'serve-and-build';

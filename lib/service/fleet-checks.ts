@@ -1,7 +1,9 @@
 import { Readable } from 'node:stream';
 import { checkKey } from '../artifact/key.js';
+import { unlessAborted } from '../async/abort.js';
 import { withDeadline } from '../async/deadline.js';
 import { SnapshotError } from '../errors.js';
+import { acquireLock, releaseLock } from '../locks/host-lock.js';
 import type { LockRegistry } from '../locks/registry.js';
 import type { RepositoryId } from '../repository.js';
 import type { SnapshotStore } from '../stores/store.js';
@@ -59,7 +61,7 @@ export class FleetChecks {
       if (lock !== undefined) await this.#write(repository, { digest, date }, signal);
       return 'checked';
     } finally {
-      await lock?.release();
+      if (lock !== undefined) await releaseLock(lock);
     }
   }
 
@@ -68,17 +70,18 @@ export class FleetChecks {
     const key = checkKey(repository);
     const busy = new SnapshotError('LOCK_UNAVAILABLE', 'another process holds it');
     try {
-      const acquire = (ends: AbortSignal) => this.#locks.acquire(key, { signal: ends });
+      const acquire = (ends: AbortSignal) => acquireLock(this.#locks, key, ends);
       return await withDeadline(PATIENCE, signal, acquire, () => busy);
     } catch (error) {
       if (error === busy) return 'busy';
-      if (SnapshotError.is(error, 'LOCK_UNAVAILABLE')) return undefined;
-      throw error;
+      signal.throwIfAborted();
+      return undefined;
     }
   }
 
   async #read(repository: RepositoryId, signal: AbortSignal): Promise<CheckRecord | undefined> {
-    const object = await unlessStoreFails(this.#store.stat(checkKey(repository), { signal }));
+    const stat = async () => this.#store.stat(checkKey(repository), { signal });
+    const object = await unlessFails(stat, signal);
     const digest = object?.metadata.digest;
     const date = Number(object?.metadata.askedAt);
     return digest !== undefined && Number.isSafeInteger(date) ? { digest, date } : undefined;
@@ -94,7 +97,7 @@ export class FleetChecks {
       const options = { metadata, priority: 'low', signal } as const;
       await this.#store.put(checkKey(repository), Readable.from([]), options);
     };
-    await unlessStoreFails(put());
+    await unlessFails(put, signal);
   }
 }
 
@@ -103,11 +106,10 @@ export function isPlausible(date: number): boolean {
   return date <= Date.now() + CLOCK_SKEW;
 }
 
-async function unlessStoreFails<T>(operation: Promise<T>): Promise<T | undefined> {
-  try {
-    return await operation;
-  } catch (error) {
-    if (SnapshotError.is(error, 'STORE_FAILED', 'STORE_BUSY', 'STORAGE_FULL')) return undefined;
-    throw error;
-  }
+/** `undefined`: the store fails. @throws the signal's reason. */
+async function unlessFails<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  return await unlessAborted(call(), signal).catch(() => {
+    signal.throwIfAborted();
+    return undefined;
+  });
 }

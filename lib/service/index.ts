@@ -2,6 +2,7 @@ export type {
   BuiltArtifact,
   DownloadHeaders,
   EnsuredRefs,
+  GetOptions,
   OpenedArtifact,
   OpenStoredOptions,
   StatStoredOptions,
@@ -10,6 +11,7 @@ export type {
 } from '../artifact/artifact.js';
 export type { ArtifactId, BundleId, SnapshotId } from '../artifact/id.js';
 export type { LoadCounts } from '../async/load.js';
+export type { SignalOptions } from '../async/signal-options.js';
 export type {
   BasicCredentials,
   Credentials,
@@ -22,7 +24,8 @@ export type { BudgetOptions, LimitOptions } from '../config/limit-options.js';
 export type { Logger } from '../config/logger.js';
 export type { ServiceOptions, SnapshotFormatOptions } from '../config/service-options.js';
 export type { ConcurrencyOptions, TimeoutOptions } from '../config/work-options.js';
-export { ERROR_CODES, SnapshotError, type SnapshotErrorCode } from '../errors.js';
+export { ERROR_CODES, type SnapshotErrorCode } from '../error-codes.js';
+export { SnapshotError } from '../errors.js';
 export type { SnapshotEventSource, SnapshotListener } from '../events/emitter.js';
 export type {
   EvictedEvent,
@@ -45,7 +48,7 @@ export type {
 } from '../events/job-events.js';
 export type { LockRegistry } from '../locks/registry.js';
 export { parseRepository, type RepositoryId } from '../repository.js';
-export type { ByteRange, SignalOptions, SnapshotStore, StoredFile } from '../stores/store.js';
+export type { ByteRange, SnapshotStore, StoredFile } from '../stores/store.js';
 export type { FetchProgress } from '../upstream/fetch-progress.js';
 export { createSnapshotService } from './create-service.js';
 export type { RepositoryStatus, ServiceStats } from './service-status.js';

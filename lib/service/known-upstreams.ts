@@ -1,5 +1,7 @@
 import { LONG_AGO, type Moment, momentOf, now, type Time, thisMoment } from '../async/clock.js';
+import { recentlyUsed } from '../async/recently-used.js';
 import type { FreshnessPolicy } from '../config/options.js';
+import { toSnapshotError } from '../errors.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { Refusals } from './refusals.js';
@@ -12,6 +14,8 @@ import {
   type UpstreamState,
 } from './upstream-state.js';
 
+/** Upstreams that are known. Clients may request any number of repositories. */
+const MAX_KNOWN = 100_000;
 /** Former digests that are kept of each upstream. */
 const MAX_PAST = 16;
 
@@ -29,14 +33,17 @@ export interface KnownUpstream
 
 export interface KnownUpstreamParts {
   readonly policy: FreshnessPolicy;
-  readonly mirrors: MirrorManager;
-  readonly refusals: Refusals;
+  readonly mirrors: Pick<MirrorManager, 'find' | 'pauseOf'>;
+  readonly refusals: Pick<Refusals, 'isForgotten'>;
 }
 
-/** The states of all upstreams that this process knows. */
+/**
+ * The states of the upstreams that this process knows. The least recently used are forgotten: to
+ * forget one is as safe as a restart.
+ */
 export class KnownUpstreams {
   readonly #parts: KnownUpstreamParts;
-  readonly #known = new Map<string, KnownUpstream>();
+  readonly #known = recentlyUsed<string, KnownUpstream>(MAX_KNOWN);
 
   constructor(parts: KnownUpstreamParts) {
     this.#parts = parts;
@@ -44,7 +51,9 @@ export class KnownUpstreams {
 
   /** All repositories that are known. */
   list(): RepositoryId[] {
-    return Array.from(this.#known.values(), ({ repository }) => repository);
+    const repositories: RepositoryId[] = [];
+    this.#known.rforEach(({ repository }) => repositories.push(repository));
+    return repositories;
   }
 
   isKnown(repository: RepositoryId): boolean {
@@ -55,7 +64,7 @@ export class KnownUpstreams {
    * Keeps results of checks from now on. @param requestedAt when a client requested it, if ever.
    */
   know(repository: RepositoryId, requestedAt?: Moment): void {
-    const { requestedAt: before } = this.#known.get(repositoryKey(repository)) ?? {};
+    const { requestedAt: before } = this.#known.peek(repositoryKey(repository)) ?? {};
     const isLater = before === undefined || (requestedAt && before.time < requestedAt.time);
     this.update(repository, { requestedAt: isLater ? requestedAt : before });
   }
@@ -65,7 +74,7 @@ export class KnownUpstreams {
   }
 
   stateOf(repository: RepositoryId): UpstreamState {
-    const known = this.#known.get(repositoryKey(repository));
+    const known = this.#known.peek(repositoryKey(repository));
     return {
       requestedAt: known?.requestedAt,
       checkedAt: known?.checkedAt,
@@ -75,14 +84,14 @@ export class KnownUpstreams {
       digest: this.digestOf(repository),
       past: known?.past ?? [],
       head: this.#parts.mirrors.find(repository)?.revision?.head,
-      pausedUntil: this.#parts.mirrors.pausedUntil(repository.host),
+      pause: this.#parts.mirrors.pauseOf(repository.host),
       isForgotten: this.#parts.refusals.isForgotten(repository),
     };
   }
 
   /** The digest of the upstream's HEAD and refs; `undefined`: nothing is known. */
   digestOf(repository: RepositoryId): string | undefined {
-    const { digest, isMirrored } = this.#known.get(repositoryKey(repository)) ?? {};
+    const { digest, isMirrored } = this.#known.peek(repositoryKey(repository)) ?? {};
     const mirrored = this.#parts.mirrors.find(repository)?.revision?.digest;
     return isMirrored ? (mirrored ?? digest) : (digest ?? mirrored);
   }
@@ -113,9 +122,17 @@ export class KnownUpstreams {
     repository: RepositoryId,
     since: Pick<Moment, 'time'> | Pick<Moment, 'date'>,
   ): boolean {
-    const { checkedAt } = this.#known.get(repositoryKey(repository)) ?? {};
+    const { checkedAt } = this.#known.peek(repositoryKey(repository)) ?? {};
     if (checkedAt === undefined) return false;
     return 'time' in since ? checkedAt.time >= since.time : checkedAt.date >= since.date;
+  }
+
+  /** Whether a check that began after this time has ended, with success or not. */
+  wasTriedSince(repository: RepositoryId, time: Time): boolean {
+    if (this.wasCheckedSince(repository, { time })) return true;
+    const { triedAt = LONG_AGO, failedAt = LONG_AGO } =
+      this.#known.peek(repositoryKey(repository)) ?? {};
+    return triedAt >= time && failedAt >= time;
   }
 
   /**
@@ -124,7 +141,7 @@ export class KnownUpstreams {
    * @param isMirrored whether a mirror has the digest.
    */
   noteChecked(repository: RepositoryId, at: Moment, digest: string, isMirrored: boolean): void {
-    const before = this.#known.get(repositoryKey(repository));
+    const before = this.#known.peek(repositoryKey(repository));
     let past = (before?.past ?? []).filter((each) => each.digest !== digest);
     if (before?.digest !== undefined && before.checkedAt && before.digest !== digest) {
       const moved = { digest: before.digest, checkedAt: before.checkedAt, movedAt: at.time };
@@ -145,12 +162,14 @@ export class KnownUpstreams {
     const failure = failureOf(upstream, present);
     const checkedAt = upstream.checkedAt?.time ?? LONG_AGO;
     if (failure === undefined) return;
-    if (!isWithinStaleIfError(checkedAt, this.#parts.policy, present)) throw failure;
+    if (!isWithinStaleIfError(checkedAt, this.#parts.policy, present)) {
+      throw toSnapshotError(failure, repository);
+    }
   }
 
   /** Changes the facts about a repository. If it was unknown, it is known from now on. */
   update(repository: RepositoryId, change: Partial<KnownUpstream>): void {
     const key = repositoryKey(repository);
-    this.#known.set(key, { ...this.#known.get(key), ...change, repository });
+    this.#known.set(key, { ...this.#known.peek(key), ...change, repository });
   }
 }

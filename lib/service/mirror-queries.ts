@@ -1,15 +1,15 @@
 import type { EnsuredRefs, WantedRefs } from '../artifact/artifact.js';
-import { type BundleId, defaultSnapshot } from '../artifact/id.js';
+import { defaultSnapshot, type IncrementalBundleId } from '../artifact/id.js';
 import { unlessAborted } from '../async/abort.js';
 import { now } from '../async/clock.js';
 import { retry } from '../async/retry.js';
+import type { SignalOptions } from '../async/signal-options.js';
 import { isUpstreamFailure, SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import { isValidRefName, refNameOf } from '../git/refs.js';
 import type { MirrorQuery, QueryResult } from '../mirror/jobs/query.js';
 import { keepsVanishing } from '../mirror/mirrors.js';
 import type { RepositoryId } from '../repository.js';
-import type { SignalOptions } from '../stores/store.js';
 import { isMirroredRef } from '../upstream/advertisement.js';
 import type { RequestParts } from './requests.js';
 
@@ -53,7 +53,7 @@ export class MirrorQueries {
   }
 
   /** As `SnapshotService.isHead`. */
-  isHead(id: BundleId, { signal }: SignalOptions = {}): Promise<boolean> {
+  isHead(id: IncrementalBundleId, { signal }: SignalOptions = {}): Promise<boolean> {
     return this.#answer(id.repository, signal, () => this.#isHead(id, signal));
   }
 
@@ -65,7 +65,7 @@ export class MirrorQueries {
     const { mirrors, checks, refresher, pending, started, stopping } = this.#parts;
     stopping.throwIfAborted();
     const leave = pending.enterQuery(repository);
-    const answer = async () => {
+    try {
       await checks.throwIfRefused(repository, signal);
       await unlessAborted(started(), signal);
       // Objects that are fetched for one part of the answer must still be there for the next part.
@@ -74,8 +74,9 @@ export class MirrorQueries {
       refresher.noteRequest(repository);
       refresher.rebuildSoon(defaultSnapshot(repository));
       return answered;
-    };
-    return await unlessAborted(answer().finally(leave), signal);
+    } finally {
+      leave();
+    }
   }
 
   async #ensureRefs(
@@ -150,7 +151,10 @@ export class MirrorQueries {
     );
   }
 
-  async #isHead({ repository, base }: BundleId, signal: AbortSignal | undefined): Promise<boolean> {
+  async #isHead(
+    { repository, base }: IncrementalBundleId,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
     const { known, checks } = this.#parts;
     const query = () => this.#query(repository, { refs: [], commits: [base], objects: [] }, signal);
     let answer = await query();

@@ -93,7 +93,7 @@ export class Refresher {
     // check after a push is tried again while another replica checks.
     const key = `${since === undefined ? 'due' : 'since'} ${artifactKey(id)}`;
     const check = checks.checkInBackground(repository, key, then, since);
-    // Fails only if a store or lock registry throws another error than a `SnapshotError`.
+    // Failures of the upstream are events. Only a store that breaks its contract makes this fail.
     check.catch(() => {});
   }
 

@@ -56,7 +56,11 @@ export class Removal {
     // A copy, because the back-off knows objects: it starts again with the next refusal.
     const forgetting = this.#forgetting.get(key) ?? { ...repository };
     this.#forgetting.set(key, forgetting);
-    void this.#running.join(key, () => this.#forget(forgetting));
+    if (this.#running.running(key) !== undefined) return;
+    void this.#report(
+      forgetting,
+      this.#running.join(key, () => this.#removeAll(forgetting)),
+    );
   }
 
   /** Resolves when no removal runs. */
@@ -64,12 +68,12 @@ export class Removal {
     await this.#running.settled();
   }
 
-  /** Never rejects: a failure is an event. */
-  async #forget(repository: RepositoryId): Promise<void> {
+  /** Never rejects: a failure is an event. The removal has ended when its event comes. */
+  async #report(repository: RepositoryId, removing: Promise<void>): Promise<void> {
     const { events, refusals, closing } = this.#parts;
     const key = repositoryKey(repository);
     try {
-      await this.#removeAll(repository);
+      await removing;
       refusals.removed(repository);
       this.#forgetting.delete(key);
       events.emit('repositoryForgotten', { repository, error: undefined });

@@ -1,6 +1,6 @@
 import type {
   BuiltArtifact,
-  DownloadHeaders,
+  GetOptions,
   OpenedArtifact,
   OpenStoredOptions,
   StatStoredOptions,
@@ -8,15 +8,14 @@ import type {
 } from '../artifact/artifact.js';
 import { type ArtifactId, isFixed } from '../artifact/id.js';
 import { unlessAborted } from '../async/abort.js';
-import { after, now, type Time, thisMoment } from '../async/clock.js';
+import { after, type Moment, now, type Time, thisMoment } from '../async/clock.js';
 import { retry } from '../async/retry.js';
-import { isUpstreamFailure, SnapshotError } from '../errors.js';
-import type { SignalOptions } from '../stores/store.js';
+import { isUpstreamFailure, SnapshotError, toSnapshotError } from '../errors.js';
 import { type Action, decide, mayServeOnError } from './decide.js';
 import type { Refresher, RefresherParts } from './refresher.js';
-import { isCurrent } from './staleness.js';
+import { isCurrent, knownCurrentAt } from './staleness.js';
 import type { Found } from './stored-artifacts.js';
-import { failureOf, isOverdue } from './upstream-state.js';
+import { failureOf, isOverdue, type UpstreamState } from './upstream-state.js';
 
 /** Attempts of one request: a stored artifact may be gone again before the request opens it. */
 const MAX_ATTEMPTS = 5;
@@ -25,6 +24,12 @@ const MAX_STORING = 1000;
 
 export interface RequestParts extends RefresherParts {
   readonly refresher: Refresher;
+}
+
+/** The facts about the upstream at a moment. */
+interface View {
+  readonly upstream: UpstreamState;
+  readonly present: Moment;
 }
 
 /** A request that waits for its artifact. */
@@ -51,12 +56,13 @@ export class Requests {
   /** As `SnapshotService.statStored`. */
   async statStored(
     id: ArtifactId,
-    { revalidate = false, etags, signal }: StatStoredOptions = {},
+    options: StatStoredOptions = {},
   ): Promise<StoredArtifact | undefined> {
+    const { revalidate = false, etags, signal } = options;
     if (etags !== undefined) return await this.#statVersion(id, etags, signal);
-    if (revalidate) return await this.#statServed(id, signal);
+    if (revalidate) return await this.#statServed(id, options);
     const { builds, stored } = this.#parts;
-    await builds.untilStored(id, signal);
+    await builds.untilStored(id);
     return this.#isForgotten(id) ? undefined : (await stored.stat(id, { signal }))?.artifact;
   }
 
@@ -65,9 +71,9 @@ export class Requests {
     options: OpenStoredOptions = {},
   ): Promise<OpenedArtifact | undefined> {
     const { builds, stored } = this.#parts;
-    await builds.untilStored(id, options.signal, MAX_STORING);
+    await builds.untilStored(id, MAX_STORING);
     const found = this.#isForgotten(id) ? undefined : await stored.open(id, options);
-    return found && this.#hit(id, found);
+    return found && this.#hit(id, found, this.#view(id));
   }
 
   async #statVersion(
@@ -76,7 +82,7 @@ export class Requests {
     signal: AbortSignal | undefined,
   ): Promise<StoredArtifact | undefined> {
     const { builds, stored, refresher } = this.#parts;
-    await builds.untilStored(id, signal, MAX_STORING);
+    await builds.untilStored(id, MAX_STORING);
     if (this.#isForgotten(id)) return undefined;
     const artifact = await stored.statVersion(id, etags, { signal });
     if (artifact !== undefined) refresher.noteRequest(id.repository);
@@ -86,14 +92,14 @@ export class Requests {
   /** Describes the stored artifact if it may be served. `undefined`: `get` has to build. */
   async #statServed(
     id: ArtifactId,
-    signal: AbortSignal | undefined,
+    { signal, checkedSince = now() }: GetOptions,
   ): Promise<StoredArtifact | undefined> {
-    const { builds, stored, stopping } = this.#parts;
+    const { builds, stored } = this.#parts;
     await this.#throwIfRefused(id, signal);
-    for (let isChecked = stopping.aborted; ; isChecked = true) {
-      await builds.untilStored(id, signal, MAX_STORING);
+    for (let isChecked = this.#isChecked(id, checkedSince as Time); ; isChecked = true) {
+      await builds.untilStored(id, MAX_STORING);
       const found = await stored.stat(id, { signal });
-      const action = this.#decide(id, found, isChecked);
+      const action = this.#decide(id, found, isChecked, this.#view(id));
       this.#throwIfFailed(id, action);
       if (action === 'check-first') {
         await this.#check(id, found, signal);
@@ -108,12 +114,11 @@ export class Requests {
   /** As `SnapshotService.get`. */
   async get(
     id: ArtifactId,
-    { signal }: SignalOptions = {},
+    { signal, checkedSince = now() }: GetOptions = {},
   ): Promise<OpenedArtifact | BuiltArtifact> {
-    const { stopping } = this.#parts;
-    const requestedAt = now();
+    const requestedAt = checkedSince as Time;
     await this.#throwIfRefused(id, signal);
-    const isChecked = stopping.aborted || (await this.#checkIfOverdue(id, signal));
+    const isChecked = this.#isChecked(id, requestedAt) || (await this.#checkIfOverdue(id, signal));
     const request = { id, signal, requestedAt, isChecked, checkedAt: now(), hasMissed: false };
     return await retry(
       MAX_ATTEMPTS,
@@ -128,12 +133,13 @@ export class Requests {
   ): Promise<OpenedArtifact | BuiltArtifact | undefined> {
     const { id, signal, requestedAt } = request;
     const { events, known, policy, stored, builds, refresher, stopping } = this.#parts;
-    await builds.untilStored(id, signal, MAX_STORING);
+    await builds.untilStored(id, MAX_STORING);
     const found = await stored.open(id, { signal });
-    const action = this.#decide(id, found, request.isChecked);
+    const view = this.#view(id);
+    const action = this.#decide(id, found, request.isChecked, view);
     if (found !== undefined && isServed(action)) {
       this.#refreshAsDecided(id, action);
-      return this.#hit(id, found);
+      return this.#hit(id, found, view);
     }
     found?.artifact.body.destroy();
     this.#throwIfFailed(id, action);
@@ -174,26 +180,15 @@ export class Requests {
     return undefined;
   }
 
-  /** As `SnapshotService.getDownloadUrl`. */
-  async getDownloadUrl(
-    id: ArtifactId,
-    artifact: StoredArtifact,
-    about: DownloadHeaders,
-  ): Promise<string | undefined> {
-    const options = { ...about, revision: artifact.revision };
-    return this.#given(id, artifact, await this.#parts.stored.urlOf(id, options));
+  /** Notes a hit that the storage or a web server serves. */
+  noteHit(id: ArtifactId, artifact: StoredArtifact): void {
+    this.#hit(id, this.#parts.stored.found(id, artifact), this.#view(id));
   }
 
-  /** As `SnapshotService.getFile`. */
-  async getFile(id: ArtifactId, artifact: StoredArtifact, { signal }: SignalOptions = {}) {
-    const options = { revision: artifact.revision, signal };
-    return this.#given(id, artifact, await this.#parts.stored.fileOf(id, options));
-  }
-
-  #given<T>(id: ArtifactId, artifact: StoredArtifact, place: T | undefined): T | undefined {
-    const found = this.#parts.stored.foundAs(artifact);
-    if (place !== undefined && found !== undefined) this.#hit(id, found);
-    return place;
+  /** Whether a check for the request has ended, or none may begin. */
+  #isChecked({ repository }: ArtifactId, requestedAt: Time): boolean {
+    const { known, stopping } = this.#parts;
+    return stopping.aborted || known.wasTriedSince(repository, requestedAt);
   }
 
   /** @throws SnapshotError the refusal, before the store is called; the signal's reason. */
@@ -210,11 +205,13 @@ export class Requests {
    * @returns whether no later decision needs a check.
    */
   async #checkIfOverdue(id: ArtifactId, signal: AbortSignal | undefined): Promise<boolean> {
-    const { known, policy, stored, builds } = this.#parts;
-    if (isFixed(id) || !isOverdue(known.stateOf(id.repository), policy, thisMoment())) return false;
-    await builds.untilStored(id, signal, MAX_STORING);
+    const { policy, stored, builds } = this.#parts;
+    const { upstream, present } = this.#view(id);
+    if (isFixed(id) || !isOverdue(upstream, policy, present)) return false;
+    await builds.untilStored(id, MAX_STORING);
     const found = await stored.stat(id, { signal });
-    if (this.#decide(id, found, false) === 'check-first') await this.#check(id, found, signal);
+    if (this.#decide(id, found, false, this.#view(id)) === 'check-first')
+      await this.#check(id, found, signal);
     return true;
   }
 
@@ -231,10 +228,19 @@ export class Requests {
     refusals.throwIfForgotten(repository);
   }
 
-  #decide(id: ArtifactId, found: Found<StoredArtifact> | undefined, isChecked: boolean): Action {
-    const { policy, known, builds } = this.#parts;
+  #view({ repository }: ArtifactId): View {
+    return { upstream: this.#parts.known.stateOf(repository), present: thisMoment() };
+  }
+
+  #decide(
+    id: ArtifactId,
+    found: Found<StoredArtifact> | undefined,
+    isChecked: boolean,
+    { upstream, present }: View,
+  ): Action {
+    const { policy, builds } = this.#parts;
     const progress = { isChecked, isBuilding: builds.find(id) !== undefined };
-    return decide(id, found, known.stateOf(id.repository), policy, thisMoment(), progress);
+    return decide(id, found, upstream, policy, present, progress);
   }
 
   /** @throws SnapshotError the refusal or the last check's failure, if the decision is to fail. */
@@ -243,12 +249,12 @@ export class Requests {
     if (action === 'refuse') refusals.throwIfForgotten(repository);
     if (action !== 'fail') return;
     const failure = failureOf(known.stateOf(repository), thisMoment());
-    if (failure !== undefined) throw failure;
+    if (failure !== undefined) throw toSnapshotError(failure, repository);
   }
 
   #mayServeOnError(id: ArtifactId, found: Found<StoredArtifact>): boolean {
-    const { known, policy } = this.#parts;
-    return mayServeOnError(id, found, known.stateOf(id.repository), policy, thisMoment());
+    const { upstream, present } = this.#view(id);
+    return mayServeOnError(id, found, upstream, this.#parts.policy, present);
   }
 
   #refreshAsDecided(id: ArtifactId, action: Action): void {
@@ -262,18 +268,19 @@ export class Requests {
     return this.#parts.refusals.isForgotten(repository);
   }
 
-  #hit<T extends StoredArtifact>(id: ArtifactId, found: Found<T>): T {
-    const { events, known, policy } = this.#parts;
-    const { etag, size, storedAt } = found.artifact;
-    const { repository } = id;
+  #hit<T extends StoredArtifact>(id: ArtifactId, found: Found<T>, view: View): T {
+    const { events, policy } = this.#parts;
+    const { upstream, present } = view;
+    const { etag, size } = found.artifact;
+    const age = present.time - knownCurrentAt(id, found, upstream, policy, present);
     events.emit('hit', {
-      repository,
+      repository: id.repository,
       artifact: id,
       etag,
       size,
-      // If the clock was set back, an artifact may have been stored in the future.
-      ageMs: Math.max(Date.now() - storedAt, 0),
-      stale: !isCurrent(id, found, known.stateOf(repository), policy),
+      // If the clock was set back, nobody knows the age: 0, as RFC 9111, section 4.2.3 has it.
+      ageMs: Number.isFinite(age) ? age : 0,
+      stale: !isCurrent(id, found, upstream, policy),
     });
     return found.artifact;
   }

@@ -5,6 +5,7 @@ import { unlessAborted } from '../async/abort.js';
 import { FailureCache } from '../async/failure-cache.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import { Job } from '../events/job.js';
+import { acquireLock, releaseLock } from '../locks/host-lock.js';
 import type { MirrorLease } from '../mirror/mirror.js';
 import { keepsVanishing } from '../mirror/mirrors.js';
 import type { ArtifactWriter } from './artifact-writer.js';
@@ -67,14 +68,14 @@ export class BuildRuns {
     await unlessAborted(started(), signal);
     const job = new Job(events, { kind: 'build', repository: id.repository, artifact: id });
     try {
-      const lock = await locks.acquire(artifactKey(id), { signal }).catch((error: unknown) => {
+      const lock = await acquireLock(locks, artifactKey(id), signal).catch((error: unknown) => {
         // Reported although the turn has not come: nothing else tells that locks fail.
         if (!signal.aborted) job.start();
         throw error;
       });
       // If the lock is lost, the build goes on. If another process also builds the artifact, the
       // store keeps the first result.
-      return await this.#runLocked(order, job, signal, progress).finally(() => lock.release());
+      return await this.#runLocked(order, job, signal, progress).finally(() => releaseLock(lock));
     } catch (cause) {
       job.fail(toSnapshotError(cause, id.repository));
       throw cause;

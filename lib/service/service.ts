@@ -4,19 +4,21 @@ import type {
   BuiltArtifact,
   DownloadHeaders,
   EnsuredRefs,
+  GetOptions,
   OpenedArtifact,
   OpenStoredOptions,
   StatStoredOptions,
   StoredArtifact,
   WantedRefs,
 } from '../artifact/artifact.js';
-import { type ArtifactId, type BundleId, defaultSnapshot } from '../artifact/id.js';
+import { type ArtifactId, type BundleId, defaultSnapshot, isIncremental } from '../artifact/id.js';
 import { artifactKey } from '../artifact/key.js';
 import { allowedRepository, canonicalId } from '../artifact/validate-id.js';
 import { abortable, unlessAborted } from '../async/abort.js';
 import { momentOf } from '../async/clock.js';
 import { MAX_DELAY } from '../async/deadline.js';
 import { startup } from '../async/retry.js';
+import type { SignalOptions } from '../async/signal-options.js';
 import { originUrl, repositoryAt } from '../config/hosts.js';
 import type { ServiceConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
@@ -24,12 +26,15 @@ import { SnapshotEmitter, type SnapshotEventSource } from '../events/emitter.js'
 import { logFailures } from '../events/log-failures.js';
 import { tellProgress } from '../mirror/clone-progress.js';
 import type { RepositoryId } from '../repository.js';
-import type { SignalOptions, StoredFile } from '../stores/store.js';
+import type { StoredFile } from '../stores/store.js';
 import { createParts, type ServiceParts } from './parts.js';
 import type { RepositoryStatus, ServiceStats } from './service-status.js';
 import type { CloseOptions, SnapshotService } from './snapshot-service.js';
 import { statsOf } from './stats.js';
 import { listRepositories, statusOf } from './status.js';
+
+/** Milliseconds for which `close` waits for all ended work: a store or lock may ignore its signal. */
+const CLOSING_TIME = 30_000;
 
 /**
  * The service that `createSnapshotService` makes: checks the arguments of calls, and passes them to
@@ -88,7 +93,7 @@ export class ArtifactService implements SnapshotService {
     return this.#parts.mirrors.find(this.resolve(repository))?.revision?.head.oid;
   }
 
-  async get(id: ArtifactId, options: SignalOptions = {}): Promise<OpenedArtifact | BuiltArtifact> {
+  async get(id: ArtifactId, options: GetOptions = {}): Promise<OpenedArtifact | BuiltArtifact> {
     const canonical = this.#canonical(id);
     const get = () => this.#parts.requests.get(canonical, options);
     const getting = abortable(options.signal, get, ({ body }) => body.destroy());
@@ -119,30 +124,38 @@ export class ArtifactService implements SnapshotService {
     options: DownloadHeaders,
   ): Promise<string | undefined> {
     const canonical = this.#canonical(id);
-    const getUrl = () => this.#parts.requests.getDownloadUrl(canonical, stored, options);
-    return await abortable(options.signal, getUrl);
+    const { revision } = stored;
+    const getUrl = () => this.#parts.stored.urlOf(canonical, { ...options, revision });
+    const url = await abortable(options.signal, getUrl);
+    if (url !== undefined) this.#parts.requests.noteHit(canonical, stored);
+    return url;
   }
 
   async getFile(
     id: ArtifactId,
     stored: StoredArtifact,
-    options: SignalOptions = {},
+    { signal }: SignalOptions = {},
   ): Promise<StoredFile | undefined> {
     const canonical = this.#canonical(id);
-    const getFile = () => this.#parts.requests.getFile(canonical, stored, options);
-    return await abortable(options.signal, getFile);
+    const { revision } = stored;
+    const getFile = () => this.#parts.stored.fileOf(canonical, { revision, signal });
+    const file = await abortable(signal, getFile);
+    if (file !== undefined) this.#parts.requests.noteHit(canonical, stored);
+    return file;
   }
 
   async delete(id: ArtifactId, { signal }: SignalOptions = {}): Promise<void> {
     const canonical = this.#canonical(id);
     await abortable(signal, async () => {
-      await this.#parts.builds.untilStored(canonical, signal);
+      await this.#parts.builds.untilStored(canonical);
+      signal?.throwIfAborted();
       await this.#parts.stored.delete(artifactKey(canonical), 'deleted');
     });
   }
 
   async isHead(id: BundleId, options: SignalOptions = {}): Promise<boolean> {
     const canonical = this.#canonical(id);
+    if (!isIncremental(canonical)) return false;
     const asking = abortable(options.signal, () => this.#parts.queries.isHead(canonical, options));
     return await this.#tellingProgress(canonical.repository, asking);
   }
@@ -202,7 +215,6 @@ export class ArtifactService implements SnapshotService {
       // Rejects only when the signal aborts, which ends only this wait.
       await unlessAborted(drained, signal).catch(() => {});
       this.#closing.abort(new SnapshotError('CLOSED', 'the service was closed'));
-      await this.#parts.builds.settled();
       this.#released ??= this.#release();
       await this.#released;
     } finally {
@@ -222,18 +234,30 @@ export class ArtifactService implements SnapshotService {
   /** If the work fails while the repository is cloned, the error says how far the clone is. */
   async #tellingProgress<T>(repository: RepositoryId, work: Promise<T>): Promise<T> {
     return await work.catch((error: unknown) => {
-      throw tellProgress(error, this.#parts.mirrors.find(repository)?.cloneProgress);
+      const progress = this.#parts.mirrors.find(repository)?.cloneProgress;
+      throw SnapshotError.is(error) ? tellProgress(error, progress) : error;
     });
   }
 
   async #release(): Promise<void> {
-    await Promise.all([this.#parts.mirrors.close(), this.#parts.writer.close()]);
-    await Promise.all([this.#parts.checks.settled(), this.#parts.refresher.settled()]);
-    await this.#parts.removal.settled();
-    await Promise.allSettled([this.#started()]);
-    // The host app closes the store and the locks that it made.
-    if (this.#config.store === undefined) await this.#parts.store.close?.();
-    if (this.#config.locks === undefined) await this.#parts.locks.close?.();
+    const { builds, mirrors, writer, checks, refresher, removal, store, locks } = this.#parts;
+    const late = AbortSignal.timeout(CLOSING_TIME);
+    const ended = async (...work: Promise<unknown>[]) => {
+      await unlessAborted(Promise.all(work), late).catch((error: unknown) => {
+        if (error !== late.reason) throw error;
+      });
+    };
+    await ended(builds.settled());
+    await ended(mirrors.close(), writer.close());
+    await ended(checks.settled(), refresher.settled());
+    await ended(removal.settled());
+    await ended(Promise.allSettled([this.#started()]));
+    if (late.aborted) {
+      process.emitWarning('the service is closed, but a store or locks have not ended their calls');
+    }
+    // The host app closes the store and the locks that it has made.
+    if (this.#config.store === undefined) await store.close?.();
+    if (this.#config.locks === undefined) await locks.close?.();
   }
 
   async #start(): Promise<void> {

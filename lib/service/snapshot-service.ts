@@ -2,6 +2,7 @@ import type {
   BuiltArtifact,
   DownloadHeaders,
   EnsuredRefs,
+  GetOptions,
   OpenedArtifact,
   OpenStoredOptions,
   StatStoredOptions,
@@ -9,9 +10,10 @@ import type {
   WantedRefs,
 } from '../artifact/artifact.js';
 import type { ArtifactId, BundleId } from '../artifact/id.js';
+import type { SignalOptions } from '../async/signal-options.js';
 import type { SnapshotEventSource } from '../events/emitter.js';
 import type { RepositoryId } from '../repository.js';
-import type { SignalOptions, StoredFile } from '../stores/store.js';
+import type { StoredFile } from '../stores/store.js';
 import type { RepositoryStatus, ServiceStats } from './service-status.js';
 
 export interface CloseOptions {
@@ -68,7 +70,7 @@ export interface SnapshotService extends AsyncDisposable {
    * `LOCK_UNAVAILABLE`, `MIRROR_CORRUPTED`, `INVALID_REQUEST`, `CLOSED`, `INTERNAL`; the signal's
    * reason.
    */
-  get(id: ArtifactId, options?: SignalOptions): Promise<OpenedArtifact | BuiltArtifact>;
+  get(id: ArtifactId, options?: GetOptions): Promise<OpenedArtifact | BuiltArtifact>;
   /**
    * Describes the stored artifact, if there is one. Never builds; checks the upstream only with
    * `revalidate`.
@@ -104,7 +106,7 @@ export interface SnapshotService extends AsyncDisposable {
   delete(id: ArtifactId, options?: SignalOptions): Promise<void>;
 
   /**
-   * Whether the bundle's base is the upstream's HEAD. Checks the upstream if the base is the
+   * Whether the bundle has a base, and this is the upstream's HEAD. Checks the upstream if the base is the
    * mirror's HEAD, or if the mirror lacks it.
    *
    * @throws SnapshotError `BASE_NOT_FOUND` when the upstream lacks the base, or the check failed.

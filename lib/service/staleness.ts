@@ -1,5 +1,5 @@
-import { bundleBasis } from '../artifact/etag.js';
-import { type ArtifactId, isFixed } from '../artifact/id.js';
+import { incrementalBasis } from '../artifact/etag.js';
+import { type ArtifactId, isFixed, isIncremental } from '../artifact/id.js';
 import type { Provenance } from '../artifact/metadata.js';
 import { after, type Moment, momentOf, type Time } from '../async/clock.js';
 import type { FreshnessPolicy } from '../config/options.js';
@@ -32,8 +32,8 @@ export function isCurrent(
   policy: Pick<FreshnessPolicy, 'staleWhileRevalidate'>,
 ): boolean {
   if (isOfOtherFormat) return false;
-  if (id.kind === 'bundle') {
-    if (head === undefined || provenance.basis === bundleBasis(head)) return true;
+  if (isIncremental(id)) {
+    if (head === undefined || provenance.basis === incrementalBasis(head)) return true;
   } else {
     if (digest === undefined || provenance.digest === digest) return true;
     if (isFixed(id) && !isPastRetention) return true;

@@ -1,17 +1,18 @@
-import { LRUCache } from 'lru-cache';
 import type { OpenedArtifact, OpenStoredOptions, StoredArtifact } from '../artifact/artifact.js';
 import { formatOf, isOnlyReachable } from '../artifact/etag.js';
-import type { ArtifactId } from '../artifact/id.js';
+import { type ArtifactId, isIncremental } from '../artifact/id.js';
 import { artifactKey, isVariantKey, repositoryPrefix } from '../artifact/key.js';
 import { describeStored, provenanceOf } from '../artifact/metadata.js';
+import { recentlyUsed } from '../async/recently-used.js';
+import type { SignalOptions } from '../async/signal-options.js';
 import type { ServiceConfig } from '../config/options.js';
 import type { EvictedEvent } from '../events/events.js';
 import { PRUNE_AFTER } from '../mirror/choose-repack.js';
 import type { RepositoryId } from '../repository.js';
+import { withErrorListener } from '../stores/body.js';
 import type {
   DownloadUrlOptions,
   GetFileOptions,
-  SignalOptions,
   SnapshotStore,
   StoredFile,
   StoredObject,
@@ -36,14 +37,11 @@ export class StoredArtifacts {
   readonly #store: SnapshotStore;
   readonly #onEvict: OnEvict;
   /** Key and entity tag → the upstream's digest for which the artifact is known to be current. */
-  readonly #verified = new LRUCache<string, string>({ max: MAX_REMEMBERED });
+  readonly #verified = recentlyUsed<string, string>(MAX_REMEMBERED);
   /** Key and version of damaged artifacts, which count as not stored. */
-  readonly #distrusted = new LRUCache<string, true>({ max: MAX_REMEMBERED });
+  readonly #distrusted = recentlyUsed<string, true>(MAX_REMEMBERED);
   /** Key of a variant → when it was last opened: milliseconds since the epoch. */
-  readonly #usedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED });
-
-  /** The facts that were found with a description that was given out. */
-  readonly #given = new WeakMap<StoredArtifact, Found<StoredArtifact>>();
+  readonly #usedAt = recentlyUsed<string, number>(MAX_REMEMBERED);
 
   constructor(config: ServiceConfig, store: SnapshotStore, onEvict: OnEvict) {
     this.#config = config;
@@ -67,8 +65,7 @@ export class StoredArtifacts {
     if (object === undefined) return { found: undefined, version: null };
     const { revision } = object;
     if (this.#isUseless(id, object)) return { found: undefined, version: revision };
-    const found = this.#found(id, object, describeStored(id.repository, object));
-    return { found, version: revision };
+    return { found: this.found(id, describeStored(id.repository, object)), version: revision };
   }
 
   /** The version with one of these tags, stored or recently replaced; never of another format. */
@@ -81,7 +78,7 @@ export class StoredArtifacts {
     const taggedIn = (objects: readonly StoredObject[]) =>
       objects
         .filter((object) => !this.#isUseless(id, object))
-        .map((object) => this.#found(id, object, describeStored(id.repository, object)))
+        .map((object) => this.found(id, describeStored(id.repository, object)))
         .find(({ artifact, isOfOtherFormat }) => !isOfOtherFormat && etags.includes(artifact.etag));
     const stored = await this.#store.stat(key, { signal });
     // A deleted artifact is not served, even if the store still has a replaced version.
@@ -96,16 +93,18 @@ export class StoredArtifacts {
     { range, revision, signal }: OpenStoredOptions = {},
   ): Promise<Found<OpenedArtifact> | undefined> {
     const key = artifactKey(id);
-    const opened = await this.#store.open(key, { range, revision, signal });
+    const opened = withErrorListener(await this.#store.open(key, { range, revision, signal }));
     if (opened === undefined) return undefined;
-    if (this.#isUseless(id, opened)) {
+    // Parts of two versions must never be put together, even if a store ignores `revision`.
+    const isOther = revision !== undefined && opened.revision !== revision;
+    if (isOther || this.#isUseless(id, opened)) {
       opened.body.destroy();
       return undefined;
     }
     this.#usedAt.set(key, Date.now());
     const described = describeStored(id.repository, opened);
     const artifact = { ...described, source: 'store' as const, body: opened.body };
-    return this.#found(id, opened, artifact);
+    return this.found(id, artifact);
   }
 
   /** Whether the store can give URLs of artifacts. */
@@ -134,9 +133,20 @@ export class StoredArtifacts {
     return file;
   }
 
-  /** The facts about an artifact that this object described; `undefined` if it did not. */
-  foundAs(artifact: StoredArtifact): Found<StoredArtifact> | undefined {
-    return this.#given.get(artifact);
+  /** Adds the facts that decide whether an artifact is current. */
+  found<T extends StoredArtifact>(id: ArtifactId, artifact: T): Found<T> {
+    const { storedAt } = artifact;
+    const provenance = provenanceOf(artifact);
+    const { format } = provenance;
+    return {
+      artifact,
+      storedAt,
+      provenance,
+      // This library did not write an object without a format.
+      isOfOtherFormat: format !== undefined && format !== formatOf(this.#config, id),
+      verifiedDigest: this.#verified.get(verifiedKey(id, artifact.etag)),
+      isPastRetention: Date.now() - storedAt >= PRUNE_AFTER,
+    };
   }
 
   /** Notes that the artifact with this tag is current for a digest of the upstream. */
@@ -175,8 +185,10 @@ export class StoredArtifacts {
 
   /** Evicts the least recently used variants of a repository above `maxVariants`. */
   async boundVariants(repository: RepositoryId): Promise<void> {
-    const variants: StoredObject[] = [];
-    for await (const variant of this.variantsOf(repository)) variants.push(variant);
+    // A list may give an object twice, such as when it is replaced meanwhile.
+    const byKey = new Map<string, StoredObject>();
+    for await (const variant of this.variantsOf(repository)) byKey.set(variant.key, variant);
+    const variants = [...byKey.values()];
     const { maxVariants } = this.#config.budgets;
     if (variants.length <= maxVariants) return;
     const used = ({ key, storedAt }: StoredObject) =>
@@ -193,28 +205,11 @@ export class StoredArtifacts {
       provenanceOf(object).format !== formatOf(this.#config, id)
     );
   }
-
-  #found<T extends StoredArtifact>(id: ArtifactId, object: StoredObject, artifact: T): Found<T> {
-    const { storedAt } = artifact;
-    const provenance = provenanceOf(object);
-    const { format } = provenance;
-    const found: Found<T> = {
-      artifact,
-      storedAt,
-      provenance,
-      // This library did not write an object without a format.
-      isOfOtherFormat: format !== undefined && format !== formatOf(this.#config, id),
-      verifiedDigest: this.#verified.get(verifiedKey(id, artifact.etag)),
-      isPastRetention: Date.now() - storedAt >= PRUNE_AFTER,
-    };
-    this.#given.set(artifact, found);
-    return found;
-  }
 }
 
-/** Whether a bundle is too old, or has an impossible date. */
+/** Whether an incremental bundle is too old, or has an impossible date. */
 function isExpired(id: ArtifactId, { storedAt }: StoredObject): boolean {
-  return id.kind === 'bundle' && Math.abs(Date.now() - storedAt) >= BUNDLE_LIFETIME;
+  return isIncremental(id) && Math.abs(Date.now() - storedAt) >= BUNDLE_LIFETIME;
 }
 
 /** The key has the tag, because other processes may replace the artifact. */

@@ -1,6 +1,7 @@
 import { after, LONG_AGO, type Moment, type Time } from '../async/clock.js';
+import { type Failure, remembered } from '../async/failure-cache.js';
 import type { FreshnessPolicy } from '../config/options.js';
-import { SnapshotError } from '../errors.js';
+import type { SnapshotError } from '../errors.js';
 import type { Head } from '../git/refs.js';
 
 /** Refs that the upstream had before. */
@@ -30,8 +31,8 @@ export interface UpstreamState {
   readonly past: readonly PastRefs[];
   /** HEAD of the mirror; `undefined` if there is no mirror. */
   readonly head: Head | undefined;
-  /** The host's `Retry-After` forbids checks before this time. */
-  readonly pausedUntil: Time;
+  /** The answer with a `Retry-After` that forbids, or forbade, checks of the host until a time. */
+  readonly pause: Failure | undefined;
   /** Whether the upstream has refused the repository for longer than `forgetAfter`. */
   readonly isForgotten: boolean;
 }
@@ -79,29 +80,27 @@ export function isWithinStaleIfError(
 
 /** Why the upstream can't be checked; `undefined` if nothing is known against it. */
 export function failureOf(
-  { failure, pausedUntil }: UpstreamState,
+  { failure, pause }: UpstreamState,
   now: Moment,
 ): SnapshotError | undefined {
-  if (failure !== undefined || now.time >= pausedUntil) return failure;
-  const retryAfter = Math.ceil((pausedUntil - now.time) / 1000);
-  return new SnapshotError('UPSTREAM_UNREACHABLE', 'the host asked for a pause', { retryAfter });
+  return failure ?? remembered(pause, now.time);
 }
 
 /** Whether no client should wait for a check: the last has just failed, or the host is paused. */
 export function isFailing(
-  { failedAt, pausedUntil }: UpstreamState,
+  { failedAt, pause }: UpstreamState,
   { maxAge, checkInterval }: Pick<FreshnessPolicy, 'maxAge' | 'checkInterval'>,
   now: Moment,
 ): boolean {
-  if (now.time < pausedUntil) return true;
+  if (pause !== undefined && now.time < pause.until) return true;
   return failedAt !== undefined && now.time - failedAt < Math.min(maxAge, checkInterval);
 }
 
 /** The earliest time for the next background check. */
 export function nextCheckAt(
-  { triedAt = LONG_AGO, pausedUntil }: UpstreamState,
+  { triedAt = LONG_AGO, pause }: UpstreamState,
   { checkInterval }: Pick<FreshnessPolicy, 'checkInterval'>,
 ): Time {
   const afterLast = after(triedAt, checkInterval);
-  return afterLast > pausedUntil ? afterLast : pausedUntil;
+  return pause === undefined || afterLast > pause.until ? afterLast : pause.until;
 }

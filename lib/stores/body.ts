@@ -1,8 +1,18 @@
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { unlessAborted } from '../async/abort.js';
+import type { OpenedObject } from './store.js';
 
 const READ_BYTES = 256 * 1024;
+
+/**
+ * Adds a listener: otherwise a body that fails before it is read would end the process. Its reader
+ * still gets the error.
+ */
+export function withErrorListener(opened: OpenedObject | undefined): OpenedObject | undefined {
+  opened?.body.on('error', () => {});
+  return opened;
+}
 
 /**
  * The chunks of a body. If its reader stops early, or the signal aborts, it ends the body, even one

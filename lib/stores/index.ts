@@ -1,4 +1,6 @@
-export { SnapshotError, type SnapshotErrorCode } from '../errors.js';
+export type { SignalOptions } from '../async/signal-options.js';
+export type { SnapshotErrorCode } from '../error-codes.js';
+export { SnapshotError } from '../errors.js';
 export { FileSystemStore } from './filesystem/filesystem-store.js';
 export type { FileSystemStoreOptions } from './filesystem/options.js';
 export { MemoryStore } from './memory.js';
@@ -13,7 +15,6 @@ export type {
   OpenOptions,
   Priority,
   PutOptions,
-  SignalOptions,
   SnapshotStore,
   StoredFile,
   StoredObject,

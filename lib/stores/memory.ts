@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { destroyOnAbort } from '../async/abort.js';
+import type { SignalOptions } from '../async/signal-options.js';
 import { callHost } from '../call-host.js';
 import { checkOptions } from '../check-options.js';
 import { chunksOf } from './body.js';
@@ -14,7 +15,6 @@ import type {
   OpenedObject,
   OpenOptions,
   PutOptions,
-  SignalOptions,
   SnapshotStore,
   StoredObject,
 } from './store.js';

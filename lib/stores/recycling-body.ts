@@ -3,8 +3,8 @@ import { destroyOnAbort } from '../async/abort.js';
 
 /** Bytes of one read: two such buffers fit into a processor's own cache, where copies are cheap. */
 export const READ_BYTES = 256 * 1024;
-/** One buffer is filled while the other is on its way to the client. */
-const MAX_SPARE = 2;
+/** One buffer of a body is filled while the other is on its way to the client. */
+const BUFFERS_OF_A_BODY = 2;
 
 /** The source of a body's bytes. Its methods are called one after the other. */
 export interface ByteSource {
@@ -16,25 +16,56 @@ export interface ByteSource {
   close(): Promise<void>;
 }
 
+/** Buffers of one size that no body uses now. Bodies can share them. */
+export class SpareBuffers {
+  readonly bytes: number;
+  readonly #most: number;
+  readonly #buffers: Buffer[] = [];
+
+  /**
+   * @param bytes of each buffer.
+   * @param most the number of buffers to keep.
+   */
+  constructor(bytes: number, most: number) {
+    this.bytes = bytes;
+    this.#most = most;
+  }
+
+  take(): Buffer {
+    return this.#buffers.pop() ?? Buffer.allocUnsafeSlow(this.bytes);
+  }
+
+  give(buffer: Buffer): void {
+    if (this.#buffers.length < this.#most) this.#buffers.push(buffer);
+  }
+}
+
 /**
  * A stream of a source's bytes. It reuses the buffers that its reader gives back. Other streams
  * take a new buffer for each read. That costs more than the read: the kernel must provide zeroed
- * pages and take them back.
+ * pages and take them back, and V8 collects garbage more often.
  */
 export class RecyclingBody extends Readable {
   readonly #source: ByteSource;
-  readonly #bufferBytes: number;
+  readonly #spare: SpareBuffers;
   /** Chunks that have not come back. */
   readonly #handedOut = new WeakSet<Uint8Array>();
-  readonly #spare: Buffer[] = [];
   #reading: Promise<void> = Promise.resolve();
 
-  /** @param limit the most bytes that the source can have: no buffer is larger. */
-  constructor(source: ByteSource, limit: number, signal: AbortSignal | undefined) {
-    const bufferBytes = Math.max(1, Math.min(READ_BYTES, limit));
-    super({ highWaterMark: bufferBytes });
+  /**
+   * @param limit the most bytes that the source can have: no buffer of its own is larger.
+   * @param shared buffers for sources that are large enough. Default: none are shared.
+   */
+  constructor(
+    source: ByteSource,
+    limit: number,
+    signal: AbortSignal | undefined,
+    shared?: SpareBuffers,
+  ) {
+    const bytes = Math.max(1, Math.min(READ_BYTES, limit));
+    super({ highWaterMark: bytes });
     this.#source = source;
-    this.#bufferBytes = bufferBytes;
+    this.#spare = shared?.bytes === bytes ? shared : new SpareBuffers(bytes, BUFFERS_OF_A_BODY);
     destroyOnAbort(this, signal);
   }
 
@@ -48,12 +79,11 @@ export class RecyclingBody extends Readable {
     // in `#handedOut`.
     const isWhole = this.#handedOut.delete(chunk);
     // A chunk that its reader has transferred is empty.
-    if (isWhole && chunk.length > 0 && this.#spare.length < MAX_SPARE)
-      this.#spare.push(Buffer.from(chunk.buffer));
+    if (isWhole && chunk.length > 0) this.#spare.give(Buffer.from(chunk.buffer));
   }
 
   override _read(): void {
-    const buffer = this.#spare.pop() ?? Buffer.allocUnsafeSlow(this.#bufferBytes);
+    const buffer = this.#spare.take();
     this.#reading = this.#source.read(buffer).then(
       (count) => void this.push(count === 0 ? null : this.#chunkOf(buffer, count)),
       (error) => void this.destroy(error),

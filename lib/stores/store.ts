@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { SignalOptions } from '../async/signal-options.js';
 
 /** Flat text pairs that a store keeps beside an object's bytes and gives back exactly. */
 export type Metadata = Readonly<Record<string, string>>;
@@ -35,11 +36,6 @@ export interface StoredObject {
  * no condition.
  */
 export type WriteCondition = string | null | undefined;
-
-export interface SignalOptions {
-  /** When it aborts, the caller no longer waits: a method SHOULD end, and reject with the reason. */
-  signal?: AbortSignal | undefined;
-}
 
 export interface PutOptions extends SignalOptions {
   /** Default: none. If the caller changes them after the call, the store keeps the old ones. */

@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache';
 import { unlessAborted } from '../async/abort.js';
+import { recentlyUsed } from '../async/recently-used.js';
 import { type AllowList, hostConfig } from '../config/hosts.js';
 import { isAccessRefused, SnapshotError } from '../errors.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
@@ -10,7 +10,7 @@ const MAX_DENIED = 10_000;
 /** The credentials that the host app gives to upstreams, and the repositories refused to them. */
 export class UpstreamCredentials {
   readonly #allowList: AllowList;
-  readonly #denied = new LRUCache<string, true>({ max: MAX_DENIED });
+  readonly #denied = recentlyUsed<string, true>(MAX_DENIED);
 
   constructor(allowList: AllowList) {
     this.#allowList = allowList;

@@ -1,4 +1,5 @@
 import type { GitHttpResponse, HttpClient } from 'isomorphic-git';
+import { GitRemoteHTTP } from 'isomorphic-git/managers';
 import { withDeadline } from '../async/deadline.js';
 import { SnapshotError } from '../errors.js';
 import { encodeHeadQuery, readCapabilities, readUnbornHead } from '../git/ls-refs.js';
@@ -91,8 +92,6 @@ export async function connect(
   body: Buffer,
   headers: Record<string, string> = {},
 ): Promise<AsyncIterable<Uint8Array>> {
-  // A thread that only reads refs starts faster without it.
-  const { GitRemoteHTTP } = await import('isomorphic-git/managers');
   const service = 'git-upload-pack';
   const request = { http, service, url: upstreamUrl, auth: {}, headers, body: [body] };
   return bodyOf(await GitRemoteHTTP.connect(request));

@@ -1,5 +1,5 @@
-import { after, LONG_AGO, now, type Time } from '../async/clock.js';
-import { type Failure, throwWhileRemembered } from '../async/failure-cache.js';
+import { after, LONG_AGO, now } from '../async/clock.js';
+import type { Failure } from '../async/failure-cache.js';
 import { SnapshotError } from '../errors.js';
 
 /** Hosts that get no requests for a while: they answered 429, 403 or 5xx with a `Retry-After`. */
@@ -10,17 +10,11 @@ export class HostPauses {
   note(host: string, error: unknown): void {
     if (!SnapshotError.is(error) || error.retryAfter === undefined) return;
     const until = after(now(), error.retryAfter * 1000);
-    if (until > this.until(host)) this.#pauses.set(host, { error, until });
+    if (until > (this.of(host)?.until ?? LONG_AGO)) this.#pauses.set(host, { error, until });
   }
 
-  /** The earliest time for the next request to a host. */
-  until(host: string): Time {
-    return this.#pauses.get(host)?.until ?? LONG_AGO;
-  }
-
-  /** @throws SnapshotError the failure for which the host is paused, with the seconds left. */
-  throwIfPaused(host: string): void {
-    const pause = this.#pauses.get(host);
-    if (pause !== undefined) throwWhileRemembered(pause);
+  /** The failure for which a host is or was paused, and the time for the next request to it. */
+  of(host: string): Failure | undefined {
+    return this.#pauses.get(host);
   }
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { hasCode, SnapshotError, type SnapshotErrorCode } from '../errors.js';
+import type { SnapshotErrorCode } from '../error-codes.js';
+import { hasCode, SnapshotError } from '../errors.js';
 import { parseRetryAfter } from '../read-http-answer.js';
 
 /** Seconds. A longer `Retry-After` is cut to this: an upstream must not pause its host for days. */

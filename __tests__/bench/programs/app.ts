@@ -1,8 +1,8 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import express from 'express';
 import { defaultSnapshot } from '../../../lib/artifact/id.js';
-import { happened } from '../../support/happenings.js';
 import { HOST, type HostAppOptions, startHostApp } from '../../support/host-app.js';
+import { nextEvent } from '../../support/service-events.js';
 import { programArgument, serveOrders } from './serve-orders.js';
 import { processUsage } from './usage.js';
 
@@ -35,7 +35,7 @@ const orders = {
       const seconds = (performance.now() - started) / 1000;
       return { seconds, cpuSeconds: processUsage().cpuSeconds - cpuSeconds };
     };
-    const mirror = happened(service, 'fetch done').then(taken);
+    const mirror = nextEvent(service, 'fetch done').then(taken);
     await service.refresh({ host: HOST, path });
     return { mirror: await mirror, whole: await taken() };
   },
@@ -44,7 +44,7 @@ const orders = {
     const { service } = app.router;
     const { cpuSeconds } = processUsage();
     const started = performance.now();
-    const cloned = happened(service, 'clone done');
+    const cloned = nextEvent(service, 'clone done');
     await service.ensureRefs({ host: HOST, path }, { refs: new Map([['HEAD', '']]), commits: [] });
     const seconds = (performance.now() - started) / 1000;
     const { packBytes } = await cloned;

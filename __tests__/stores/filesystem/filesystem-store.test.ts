@@ -88,7 +88,7 @@ describe('The files of a store', () => {
     ['description has another shape', '.object', (file) => writeFile(file, '{}')],
     ['description has over 1 MiB', '.object', (file) => writeFile(file, Buffer.alloc(MIB + 1))],
     ['description names a file elsewhere', '.object', (file) => edit(file, '../../x')],
-    ['bytes are in the file of the description, as in version 0.1', '.object', writeOldFile],
+    ['bytes are in the file of the description, as in earlier versions', '.object', writeOldFile],
   ])('are misses, and are removed, when their %s', async (_, ending, damage) => {
     const store = new FileSystemStore({ directory });
     for (const look of [

@@ -21,7 +21,7 @@ import {
   put,
   rest,
 } from '../../../lib/testing/store-content.js';
-import { listen } from '../../support/happenings.js';
+import { listen } from '../../support/service-events.js';
 import { cleanup } from '../../support/temporary-directory.js';
 import { tiers as allTiers, HOUR, listedBeforeFailure, MIB } from './tiers.js';
 

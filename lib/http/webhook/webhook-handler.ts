@@ -1,5 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express';
-import { LRUCache } from 'lru-cache';
+import { recentlyUsed } from '../../async/recently-used.js';
 import { callHost } from '../../call-host.js';
 import { checkOptions } from '../../check-options.js';
 import { SnapshotError, toSnapshotError } from '../../errors.js';
@@ -26,7 +26,7 @@ const CHALLENGE = { 'WWW-Authenticate': 'Webhook-Signature' };
 export function createWebhookHandler(options: WebhookOptions): RequestHandler {
   const { secret: secrets, service, logger = console } = checkOptions(webhookSchema, options);
   /** The marks of the latest deliveries. */
-  const seen = new LRUCache<string, true>({ max: MAX_MARKS });
+  const seen = recentlyUsed<string, true>(MAX_MARKS);
   const room = new BodyRoom();
 
   async function answer(req: Request, res: Response): Promise<void> {

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import pLimit from 'p-limit';
 import { orLater } from '../../async/deadline.js';
 import { startup } from '../../async/retry.js';
+import type { SignalOptions } from '../../async/signal-options.js';
 import { callHost } from '../../call-host.js';
 import { checkOptions } from '../../check-options.js';
 import { unlessMissing, withStoreFailure } from '../../fs/errors.js';
@@ -10,6 +11,7 @@ import { prepareDirectory, temporaryName } from '../../fs/temporary.js';
 import { chunksOf, endBody } from '../body.js';
 import { newVersion } from '../new-version.js';
 import { sliceOf } from '../range.js';
+import { READ_BYTES, SpareBuffers } from '../recycling-body.js';
 import type {
   GetFileOptions,
   ListOptions,
@@ -17,7 +19,6 @@ import type {
   OpenOptions,
   Priority,
   PutOptions,
-  SignalOptions,
   SnapshotStore,
   StoredFile,
   StoredObject,
@@ -43,6 +44,8 @@ import { type FileSystemStoreConfig, fileSystemStoreSchema } from './schema.js';
 const MAX_OPEN_ATTEMPTS = 5;
 /** Milliseconds for which the first use of a store waits until the directory was read. */
 const MAX_LOADING = 500;
+/** Buffers that are kept for the next reads: 4 MiB. */
+const SPARE_BUFFERS = 16;
 
 /**
  * Keeps each object as two files of a directory: its bytes, and its description. Any number of
@@ -59,6 +62,7 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
   readonly #publishing = pLimit(1);
   readonly #replaced: ReplacedFiles;
   readonly #index: FileIndex;
+  readonly #spare = new SpareBuffers(READ_BYTES, SPARE_BUFFERS);
   /** Makes the directory and removes leftovers, before the first use. */
   readonly #prepare: () => Promise<void>;
 
@@ -87,12 +91,11 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
     return withStoreFailure(async () => {
       const opened = await this.#openRevision(objectFileName(key), revision);
       if (opened === undefined) return undefined;
-      const { file, handle } = opened;
-      const { object } = file;
+      const { file, handle, object } = opened;
       return closingUnlessKept(handle, async () => {
         const slice = sliceOf(range, object.size);
         this.#use(file);
-        return { ...object, body: new FileBody(handle, slice, signal) };
+        return { ...object, body: new FileBody(handle, slice, signal, this.#spare) };
       });
     });
   }
@@ -241,14 +244,13 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
     return undefined;
   }
 
-  /** As `#findRevision`, and opens the bytes. */
+  /** As `#findRevision`, and opens the bytes, which may be gone since they were found. */
   async #openRevision(name: string, revision: string | undefined) {
     for (let attempt = 0; attempt < MAX_OPEN_ATTEMPTS; attempt++) {
       const file = await this.#findRevision(name, revision);
       if (file === undefined) return undefined;
       const handle = await openBytes(this.#directory, file);
-      if (handle !== undefined) return { file, handle };
-      // Another process has replaced or evicted the object since it was found.
+      if (handle !== undefined) return { file, handle, object: file.object };
     }
     return undefined;
   }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { hasCode, SnapshotError } from '../../errors.js';
 import { unlessMissing, withStoreFailure } from '../../fs/errors.js';
 import type { Slice } from '../range.js';
-import { RecyclingBody } from '../recycling-body.js';
+import { RecyclingBody, type SpareBuffers } from '../recycling-body.js';
 import type { StoredObject } from '../store.js';
 import { bytesFileName, readDescription } from './object-file.js';
 
@@ -93,7 +93,12 @@ export async function openBytes(
  * streams, it fails when the file is too short, and its errors have codes.
  */
 export class FileBody extends RecyclingBody {
-  constructor(handle: FileHandle, { start, stop }: Slice, signal: AbortSignal | undefined) {
+  constructor(
+    handle: FileHandle,
+    { start, stop }: Slice,
+    signal: AbortSignal | undefined,
+    spare?: SpareBuffers,
+  ) {
     let position = start;
     const read = async (buffer: Buffer): Promise<number> => {
       const length = Math.min(buffer.length, stop - position);
@@ -103,6 +108,6 @@ export class FileBody extends RecyclingBody {
       position += bytesRead;
       return bytesRead;
     };
-    super({ read, close: () => handle.close() }, stop - start, signal);
+    super({ read, close: () => handle.close() }, stop - start, signal, spare);
   }
 }

@@ -1,4 +1,5 @@
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
+import type { SignalOptions } from '../../async/signal-options.js';
 import type { KeepReplacedOptions } from '../keep-replaced-options.js';
 
 /** The options of `S3Store`. */
@@ -79,7 +80,7 @@ export interface S3StoreOptions extends KeepReplacedOptions {
 }
 
 /** The options of `presign`. */
-export interface PresignOptions {
+export interface PresignOptions extends SignalOptions {
   /** Seconds for which the URL is valid, at most 604,800: seven days. */
   readonly expiresIn: number;
   /** Only this revision. If another one is stored, there is no URL. */
@@ -88,5 +89,4 @@ export interface PresignOptions {
   readonly contentType?: string | undefined;
   /** The `Content-Disposition` of the download. Default: none. */
   readonly contentDisposition?: string | undefined;
-  readonly signal?: AbortSignal | undefined;
 }

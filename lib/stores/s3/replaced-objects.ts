@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { LRUCache } from 'lru-cache';
+import { recentlyUsed } from '../../async/recently-used.js';
 import {
   excessive,
   hasExpired,
@@ -37,7 +37,7 @@ export class ReplacedObjects {
   readonly #options: KeepReplaced;
   readonly #timer: SweepTimer;
   /** Revisions that `list` found. For any other revision, `open` tries the stored object first. */
-  readonly #found = new LRUCache<string, true>({ max: MAX_REMEMBERED });
+  readonly #found = recentlyUsed<string, true>(MAX_REMEMBERED);
   #hasWarned = false;
 
   constructor(bucket: S3Bucket, reader: ObjectReader, options: KeepReplaced) {

@@ -1,5 +1,6 @@
 import { CompleteMultipartUploadCommand, type PutObjectCommandInput } from '@aws-sdk/client-s3';
 import { orLater } from '../../async/deadline.js';
+import type { SignalOptions } from '../../async/signal-options.js';
 import { SnapshotError } from '../../errors.js';
 import { chunksOf, endBody } from '../body.js';
 import { newVersion } from '../new-version.js';
@@ -8,7 +9,6 @@ import type {
   OpenedObject,
   OpenOptions,
   PutOptions,
-  SignalOptions,
   SnapshotStore,
   StoredObject,
 } from '../store.js';

@@ -1,8 +1,9 @@
-import { LRUCache } from 'lru-cache';
 import { unlessAborted } from '../../async/abort.js';
 import { after, LONG_AGO, now, type Time } from '../../async/clock.js';
+import { recentlyUsed } from '../../async/recently-used.js';
 import { SingleFlight } from '../../async/single-flight.js';
 import { SnapshotError } from '../../errors.js';
+import { withErrorListener } from '../body.js';
 import type {
   ListOptions,
   OpenedObject,
@@ -50,9 +51,9 @@ export class CircuitBreaker {
   #openUntil = LONG_AGO;
   readonly #probes = new SingleFlight<void>();
   /** Method and key that failed → until when it is not called again. */
-  readonly #failing = new LRUCache<string, Time>({ max: MAX_REMEMBERED });
+  readonly #failing = recentlyUsed<string, Time>(MAX_REMEMBERED);
   /** Key → the revision that could not be read. It may be gone by now. */
-  readonly #unreadable = new LRUCache<string, Unreadable>({ max: MAX_REMEMBERED });
+  readonly #unreadable = recentlyUsed<string, Unreadable>(MAX_REMEMBERED);
 
   constructor(store: SnapshotStore, options: CircuitBreakerOptions) {
     this.#store = store;
@@ -236,13 +237,4 @@ export class CircuitBreaker {
   #inTime<T>(work: Promise<T>): Promise<T> {
     return unlessStalled(this.#options.responseTimeout, work);
   }
-}
-
-/**
- * Adds a listener: otherwise a body that fails before it is read would end the process. Its reader
- * still gets the error.
- */
-export function withErrorListener(opened: OpenedObject | undefined): OpenedObject | undefined {
-  opened?.body.on('error', () => {});
-  return opened;
 }

@@ -1,5 +1,5 @@
 import { unlessLate } from '../../async/deadline.js';
-import { SnapshotError } from '../../errors.js';
+import { messageOf, SnapshotError } from '../../errors.js';
 
 /** A store did not answer in time. The errors that a store answers with are of other classes. */
 export class StoreStalled extends SnapshotError {}
@@ -14,6 +14,5 @@ export function unlessStalled<T>(milliseconds: number, work: Promise<T>): Promis
 /** Gives a code to the error of a store. */
 export function toStoreError(error: unknown): SnapshotError {
   if (SnapshotError.is(error)) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new SnapshotError('STORE_FAILED', message, { cause: error });
+  return new SnapshotError('STORE_FAILED', messageOf(error), { cause: error });
 }

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { recentlyUsed } from '../../async/recently-used.js';
 import { SnapshotError } from '../../errors.js';
 import { MemoryLocks } from '../../locks/memory.js';
 import { withLock } from '../../locks/with-lock.js';
@@ -55,7 +55,7 @@ export class LocalCopies {
   readonly #options: LocalCopiesOptions;
   readonly #turns = new MemoryLocks();
   /** Key → the copy, if its write began before the shared revision was known. */
-  readonly #written = new LRUCache<string, LocalCopy>({ max: MAX_REMEMBERED });
+  readonly #written = recentlyUsed<string, LocalCopy>(MAX_REMEMBERED);
   /** Bytes of the smallest copy that did not fit. Reset when the store keeps one as large. */
   #unkept = Number.POSITIVE_INFINITY;
 
@@ -135,10 +135,6 @@ export class LocalCopies {
   /** Remembers a copy that was written before its shared object was known. */
   remember(copy: LocalCopy): void {
     this.#written.set(copy.object.key, copy);
-  }
-
-  async close(): Promise<void> {
-    await this.#store.close?.();
   }
 
   #copyOf(stored: StoredObject): LocalCopy | undefined {

@@ -1,8 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import { LRUCache } from 'lru-cache';
 import { unlessAborted } from '../../async/abort.js';
 import { elapsedSince, now, type Time } from '../../async/clock.js';
+import { recentlyUsed } from '../../async/recently-used.js';
+import type { SignalOptions } from '../../async/signal-options.js';
 import { callHost } from '../../call-host.js';
 import { checkOptions } from '../../check-options.js';
 import { SnapshotError } from '../../errors.js';
@@ -14,7 +15,6 @@ import type {
   OpenedObject,
   OpenOptions,
   PutOptions,
-  SignalOptions,
   SnapshotStore,
   StoredObject,
 } from '../store.js';
@@ -69,9 +69,9 @@ export class TieredStore implements SnapshotStore, AsyncDisposable {
   readonly #shared: CircuitBreaker;
   readonly #fills = new Map<string, LocalTierFill>();
   /** The shared tier's last answer for a key, and when it came. */
-  readonly #answers = new LRUCache<string, { readonly object: StoredObject; readonly at: Time }>({
-    max: MAX_REMEMBERED,
-  });
+  readonly #answers = recentlyUsed<string, { readonly object: StoredObject; readonly at: Time }>(
+    MAX_REMEMBERED,
+  );
 
   /** @throws SnapshotError `INVALID_OPTIONS` */
   constructor(options: TieredStoreOptions) {
@@ -202,11 +202,11 @@ export class TieredStore implements SnapshotStore, AsyncDisposable {
 
   readonly [Symbol.asyncDispose] = () => this.close();
 
+  /** Ends the copies that are being made. Whoever made the two stores closes them after this. */
   async close(): Promise<void> {
     const fills = [...this.#fills.values()];
     for (const fill of fills) fill.abort(new SnapshotError('CLOSED', 'the store was closed'));
     await Promise.all(fills.map(({ over }) => over));
-    await Promise.all([this.#local.close(), this.#config.shared.close?.()]);
   }
 
   /** @param maxAge milliseconds for which the shared tier's last answer is good enough. */

@@ -8,14 +8,14 @@ import type {
 } from '../../lib/index.js';
 
 /**
- * Tests wait for an event, or for the start or end of a job. A build is `done` when it has written its artifact. A
+ * The events that tests wait for: an event by its name, or the start or end of a job. A build is `done` when it has written its artifact. A
  * repack is `done` when it has replaced packs.
  */
-export type Happening =
+export type EventName =
   | Exclude<keyof SnapshotEvents, 'jobStarted' | 'jobEnded'>
   | `${JobKind} ${'started' | 'done' | 'failed'}`;
 
-type About<Name extends Happening> = Name extends keyof SnapshotEvents
+type About<Name extends EventName> = Name extends keyof SnapshotEvents
   ? SnapshotEvents[Name]
   : Name extends `${infer Kind} started`
     ? Extract<JobStartedEvent, { kind: Kind }>
@@ -25,7 +25,7 @@ type About<Name extends Happening> = Name extends keyof SnapshotEvents
         ? Exclude<Extract<JobEndedEvent, { kind: Kind }>, { error: undefined }>
         : never;
 
-type Listener<Name extends Happening> = (about: About<Name>) => unknown;
+type Listener<Name extends EventName> = (about: About<Name>) => unknown;
 
 interface Eventful {
   readonly events: SnapshotEventSource;
@@ -50,8 +50,7 @@ const KINDS: Record<JobKind, true> = {
   repack: true,
 };
 
-/** All that can happen. */
-export const HAPPENINGS: readonly Happening[] = [
+export const EVENT_NAMES: readonly EventName[] = [
   ...keysOf(EVENTS),
   ...keysOf(KINDS).flatMap(
     (kind) => [`${kind} started`, `${kind} done`, `${kind} failed`] as const,
@@ -62,8 +61,8 @@ function keysOf<Key extends string>(record: Record<Key, true>): Key[] {
   return Object.keys(record) as Key[];
 }
 
-/** Calls a listener whenever it happens. @returns a function that ends this. */
-export function listen<Name extends Happening>(
+/** Calls a listener for each such event. @returns a function that ends this. */
+export function listen<Name extends EventName>(
   { events }: Eventful,
   name: Name,
   listener: Listener<Name>,
@@ -96,8 +95,8 @@ function endOf(job: JobEndedEvent): 'done' | 'failed' | 'idle' {
   return isIdle ? 'idle' : 'done';
 }
 
-/** As `listen`, for the next time only. */
-export function listenOnce<Name extends Happening>(
+/** As `listen`, for the next event only. */
+export function listenOnce<Name extends EventName>(
   source: Eventful,
   name: Name,
   listener: Listener<Name>,
@@ -108,8 +107,8 @@ export function listenOnce<Name extends Happening>(
   });
 }
 
-/** The next time that it happens, and is about what `isWanted` says. */
-export function happened<Name extends Happening>(
+/** The next such event that `isWanted` accepts. */
+export function nextEvent<Name extends EventName>(
   source: Eventful,
   name: Name,
   isWanted: (about: About<Name>) => boolean = () => true,
@@ -124,7 +123,7 @@ export function happened<Name extends Happening>(
 }
 
 /** Yields each later event of this kind. */
-export async function* happenings<Name extends Happening>(
+export async function* eventsOf<Name extends EventName>(
   source: Eventful,
   name: Name,
 ): AsyncGenerator<About<Name>, never> {
