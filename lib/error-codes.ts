@@ -25,6 +25,7 @@ export type SnapshotErrorCode =
   | 'LIMIT_EXCEEDED'
   | 'MIRROR_CORRUPTED'
   | 'STORE_FAILED'
+  | 'STORE_BUSY'
   | 'STORAGE_FULL'
   | 'OVERLOADED'
   | 'TOO_MANY_VARIANTS'

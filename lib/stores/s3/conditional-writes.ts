@@ -3,11 +3,10 @@ import {
   PutObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
-import { isConditionMet, preconditionFailure } from '../write-condition.js';
-import type { S3Bucket } from './bucket.js';
-import { type Condition, ConditionsProbe } from './conditions-probe.js';
+import type { CheckCondition, ObjectHead } from '../bucket/bucket.js';
+import { preconditionFailure } from '../write-condition.js';
+import { type Condition, ConditionsProbe, type ProbedBucket } from './conditions-probe.js';
 import { isNamed, statusOf } from './failure.js';
-import type { FoundObject, ObjectReader } from './object-reader.js';
 
 /** The requests that publish an object. Before that, nobody can read its bytes. */
 export type PublishCommand = PutObjectCommand | CompleteMultipartUploadCommand;
@@ -37,14 +36,12 @@ export type Publish = (
  * without conditions, right after it has read the revision. Another write may then come in between.
  */
 export class ConditionalWrites {
-  readonly #bucket: S3Bucket;
-  readonly #reader: ObjectReader;
+  readonly #bucket: ProbedBucket;
   readonly #probe: ConditionsProbe;
   #hasWarned = false;
 
-  constructor(bucket: S3Bucket, reader: ObjectReader) {
+  constructor(bucket: ProbedBucket) {
     this.#bucket = bucket;
-    this.#reader = reader;
     this.#probe = new ConditionsProbe(bucket);
   }
 
@@ -61,25 +58,23 @@ export class ConditionalWrites {
    */
   async publish(
     key: string,
-    ifRevision: string | null,
+    checkCondition: CheckCondition,
     ...[command, options]: Parameters<Publish>
-  ): Promise<Partial<FoundObject>> {
+  ): Promise<ObjectHead | undefined> {
     const { client } = this.#bucket;
-    const name = this.#bucket.nameOf(key);
     const kind = command instanceof PutObjectCommand ? 'put' : 'upload';
     const isChecked = await this.#probe.isChecked(kind);
     for (let attempt = 0; ; attempt++) {
-      const found = await this.#reader.look(name, key, options.abortSignal);
-      if (!isConditionMet(found.object, ifRevision)) throw preconditionFailure(key);
+      const replaced = await checkCondition(options.abortSignal);
       if (!isChecked || attempt === ATTEMPTS) {
         if (isChecked) this.#probe.distrust(kind);
         this.#warn();
         await sendPublish(client, command, options);
-        return found;
+        return replaced;
       }
       try {
-        await sendPublish(client, command, options, conditionOf(found.head?.etag));
-        return found;
+        await sendPublish(client, command, options, conditionOf(replaced?.etag));
+        return replaced;
       } catch (error) {
         if (isNamed(error, 'ConditionalRequestConflict')) throw preconditionFailure(key, error);
         if (!isRefused(error)) throw error;
@@ -93,7 +88,7 @@ export class ConditionalWrites {
     const detail =
       'If two processes write one snapshot at the same moment, the older one may replace the newer one. ' +
       'Set `conditionalWrites: false` if this is acceptable.';
-    const message = `the server of bucket ${this.#bucket.name} does not check conditions of writes`;
+    const message = `the server of bucket ${this.#bucket.bucket} does not check conditions of writes`;
     process.emitWarning(message, { type: 'S3StoreWarning', detail });
   }
 }

@@ -3,11 +3,12 @@ import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
+  DeleteObjectCommand,
   PutObjectCommand,
+  type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { elapsedSince, now, type Time } from '../../async/clock.js';
-import type { S3Bucket } from './bucket.js';
 import { answerOf } from './failure.js';
 
 /** Milliseconds after which a server without conditions is tried again: perhaps only a proxy refused them. */
@@ -31,6 +32,12 @@ export type WriteKind = 'put' | 'upload';
 /** Sends the request that publishes a write. @returns the object's tag, or that it was not published. */
 type Publish = (condition: Condition) => Promise<string | 'refused' | 'forbidden'>;
 
+export interface ProbedBucket {
+  readonly client: S3Client;
+  readonly bucket: string;
+  readonly prefix: string;
+}
+
 interface Result {
   readonly outcome: Promise<boolean>;
   readonly at: Time;
@@ -43,10 +50,10 @@ interface Result {
  * in parts.
  */
 export class ConditionsProbe {
-  readonly #bucket: S3Bucket;
+  readonly #bucket: ProbedBucket;
   readonly #results = new Map<WriteKind, Result>();
 
-  constructor(bucket: S3Bucket) {
+  constructor(bucket: ProbedBucket) {
     this.#bucket = bucket;
   }
 
@@ -69,7 +76,7 @@ export class ConditionsProbe {
   }
 
   async #probe(kind: WriteKind): Promise<boolean> {
-    const { client, name: bucket, prefix } = this.#bucket;
+    const { client, bucket, prefix } = this.#bucket;
     const target = { Bucket: bucket, Key: `${prefix}!probe/${randomUUID()}` };
     const leftovers: AbortMultipartUploadCommand[] = [];
     const begin = async (): Promise<Publish> => {
@@ -78,11 +85,11 @@ export class ConditionsProbe {
           this.#publish(new PutObjectCommand({ ...target, Body: '?', ...condition }));
       }
       const create = new CreateMultipartUploadCommand(target);
-      const { UploadId } = await answerOf(client.send(create), create, undefined);
+      const { UploadId } = await answerOf(client.send(create), undefined);
       leftovers.push(new AbortMultipartUploadCommand({ ...target, UploadId }));
       const part = { ...target, UploadId, PartNumber: 1 };
       const send = new UploadPartCommand({ ...part, Body: '?' });
-      const { ETag } = await answerOf(client.send(send), send, undefined);
+      const { ETag } = await answerOf(client.send(send), undefined);
       const MultipartUpload = { Parts: [{ PartNumber: 1, ETag }] };
       const complete = { ...target, UploadId, MultipartUpload };
       return (condition) =>
@@ -93,7 +100,7 @@ export class ConditionsProbe {
     } finally {
       // The server does not know a completed upload any more.
       for (const abort of leftovers) await client.send(abort).catch(() => {});
-      await this.#bucket.delete(target.Key).catch(() => {});
+      await client.send(new DeleteObjectCommand(target)).catch(() => {});
     }
   }
 
@@ -103,7 +110,7 @@ export class ConditionsProbe {
       command instanceof PutObjectCommand
         ? this.#bucket.client.send(command)
         : this.#bucket.client.send(command);
-    const answer = await answerOf(sent, command, undefined, outcomes);
+    const answer = await answerOf(sent, undefined, outcomes);
     return typeof answer === 'string' ? answer : (answer.ETag?.replaceAll('"', '') ?? '');
   }
 }

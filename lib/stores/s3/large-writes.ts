@@ -6,11 +6,11 @@ import {
 } from '@aws-sdk/client-s3';
 import { elapsedSince, LONG_AGO, now } from '../../async/clock.js';
 import { SnapshotError } from '../../errors.js';
+import type { Bucket } from '../bucket/bucket.js';
+import { largeFolder, pointedName, pointerMetadata, pointerName } from '../bucket/large-objects.js';
 import type { StoredObject } from '../store.js';
-import type { S3Bucket } from './bucket.js';
+import type { ProbedBucket } from './conditions-probe.js';
 import { answerOf } from './failure.js';
-import { largeFolder, largeName, pointerMetadata, pointerName } from './large-objects.js';
-import type { ObjectReader } from './object-reader.js';
 
 const HOUR = 60 * 60_000;
 /** Milliseconds between two searches for leftovers, by all processes together. */
@@ -23,7 +23,9 @@ const MIN_AGE = 24 * HOUR;
 /** An object whose date tells when leftovers were last searched for. */
 const SWEPT = '!large-swept';
 
-interface LargeObject extends Pick<StoredObject, 'key' | 'size' | 'revision'> {
+interface LargeObject extends Pick<StoredObject, 'size' | 'revision'> {
+  /** Of the bytes. */
+  readonly name: string;
   /** For the pointer. */
   readonly params: PutObjectCommandInput;
   /** Follows the bytes; empty if the metadata hold the whole description. */
@@ -35,37 +37,32 @@ interface LargeObject extends Pick<StoredObject, 'key' | 'size' | 'revision'> {
  * a pointer, which a crash leaves, are removed by a search once a day.
  */
 export class LargeWrites {
-  readonly #bucket: S3Bucket;
-  readonly #reader: ObjectReader;
+  readonly #bucket: Bucket;
+  readonly #server: ProbedBucket;
   readonly #closing = new AbortController();
   #sweptAt = LONG_AGO;
 
-  constructor(bucket: S3Bucket, reader: ObjectReader) {
+  constructor(bucket: Bucket, server: ProbedBucket) {
     this.#bucket = bucket;
-    this.#reader = reader;
-  }
-
-  /** The name of the S3 object for the bytes of a revision. */
-  nameOf(key: string, revision: string): string {
-    return largeName(this.#bucket, this.#bucket.nameOf(key), revision);
+    this.#server = server;
   }
 
   /** Publishes the bytes under their own name. @returns the command that publishes the pointer. */
   async complete(
     command: CompleteMultipartUploadCommand,
     options: { readonly abortSignal: AbortSignal },
-    { key, size, revision, params, trailer }: LargeObject,
+    { name, size, revision, params, trailer }: LargeObject,
   ): Promise<PutObjectCommand> {
     try {
-      await this.#bucket.client.send(command, options);
+      await this.#server.client.send(command, options);
     } catch (error) {
       // If an answer was lost, the SDK repeats the request. The server then does not know the upload.
-      if ((await this.#bucket.head(this.nameOf(key, revision))) === undefined) throw error;
+      if ((await this.#bucket.head(name)) === undefined) throw error;
     }
     // The tags of two pointers must differ: conditions of writes name them. A trailer has the revision.
     const Body = trailer.length > 0 ? trailer : revision;
-    const Metadata = pointerMetadata(params.Metadata ?? {}, size);
-    return new PutObjectCommand({ ...params, Key: this.#bucket.nameOf(key), Metadata, Body });
+    const Metadata = pointerMetadata(params.Metadata ?? {}, { size, revision });
+    return new PutObjectCommand({ ...params, Metadata, Body });
   }
 
   /** Removes bytes that no pointer names any more. Never rejects: a sweep removes the rest. */
@@ -75,6 +72,21 @@ export class LargeWrites {
       await this.#bucket.delete(large);
     } catch (error) {
       if (!SnapshotError.is(error)) throw error;
+    }
+  }
+
+  /**
+   * Removes the bytes of a write that has failed, unless the pointer was written all the same: an
+   * answer may have been lost. Never rejects.
+   */
+  async removeUnless(large: string | undefined, name: string): Promise<void> {
+    if (large === undefined) return;
+    try {
+      const head = await this.#bucket.head(name);
+      if (head === undefined || pointedName(this.#bucket, name, head) !== large)
+        await this.#bucket.delete(large);
+    } catch (error) {
+      if (!SnapshotError.is(error)) throw error; // a sweep removes the rest
     }
   }
 
@@ -107,18 +119,19 @@ export class LargeWrites {
 
   /** @returns the server's date, if no other process has searched today. */
   async #claim(signal: AbortSignal): Promise<number | undefined> {
-    const { client, name: Bucket, prefix } = this.#bucket;
+    const { client, bucket: Bucket, prefix } = this.#server;
     const Key = prefix + SWEPT;
     const last = await this.#bucket.head(Key, signal);
     const date = last?.date ?? Date.now();
     if (date - (last?.modifiedAt ?? LONG_AGO) < SWEEP_INTERVAL) return undefined;
     const claim = new PutObjectCommand({ Bucket, Key, Body: '-' });
-    await answerOf(client.send(claim, { abortSignal: signal }), claim, signal);
+    await answerOf(client.send(claim, { abortSignal: signal }), signal);
     return date;
   }
 
   async #isPointedTo(large: string, signal: AbortSignal): Promise<boolean> {
-    const found = await this.#reader.find(pointerName(this.#bucket, large), undefined, signal);
-    return found?.large === large;
+    const name = pointerName(this.#bucket, large);
+    const head = await this.#bucket.head(name, signal);
+    return head !== undefined && pointedName(this.#bucket, name, head) === large;
   }
 }

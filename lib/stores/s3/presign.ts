@@ -1,21 +1,21 @@
-import { GetObjectCommand } from '@aws-sdk/client-s3';
-import type { ObjectHead, S3Bucket } from './bucket.js';
+import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import type { ObjectHead } from '../bucket/bucket.js';
+import type { PresignOptions } from '../bucket/options.js';
 import { requirePresigner } from './config.js';
 import { answerOf } from './failure.js';
-import type { PresignOptions } from './options.js';
 
 /**
  * Signs the URL of an object, or of its S3 version if there is one. Makes no request. The time of the
  * signature is that of the server's answer: this machine's clock may be wrong.
  */
 export async function presignObject(
-  bucket: S3Bucket,
-  name: string,
+  client: S3Client,
+  { bucket, name }: { readonly bucket: string; readonly name: string },
   { versionId, date }: ObjectHead,
   { expiresIn, contentType, contentDisposition, signal }: PresignOptions,
 ): Promise<string> {
   const command = new GetObjectCommand({
-    Bucket: bucket.name,
+    Bucket: bucket,
     Key: name,
     VersionId: versionId,
     ResponseContentType: contentType,
@@ -27,6 +27,5 @@ export async function presignObject(
     throw error;
   });
   const signingDate = new Date(date ?? Date.now());
-  const signing = getSignedUrl(bucket.client, command, { expiresIn, signingDate });
-  return answerOf(signing, command, signal);
+  return answerOf(getSignedUrl(client, command, { expiresIn, signingDate }), signal);
 }

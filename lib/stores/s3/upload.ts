@@ -2,7 +2,6 @@ import { Readable } from 'node:stream';
 import {
   AbortMultipartUploadCommand,
   CreateMultipartUploadCommand,
-  PutObjectCommand,
   type PutObjectCommandInput,
   type S3Client,
 } from '@aws-sdk/client-s3';
@@ -72,7 +71,7 @@ export async function upload(
       signal?.removeEventListener('abort', onAbort);
       return await publish(command, options);
     } catch (error) {
-      if (!isCleanUp) stop(signal?.aborted ? signal.reason : storeFailure(error, command));
+      if (!isCleanUp) stop(signal?.aborted ? signal.reason : storeFailure(error));
       throw error;
     }
   };
@@ -86,7 +85,7 @@ export async function upload(
       queueSize,
     }).done();
   } catch (error) {
-    throw failure === undefined ? storeFailure(error, new PutObjectCommand(params)) : failure.error;
+    throw failure === undefined ? storeFailure(error) : failure.error;
   } finally {
     signal?.removeEventListener('abort', onAbort);
     Body.destroy();

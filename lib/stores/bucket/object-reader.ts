@@ -3,9 +3,9 @@ import { retry } from '../../async/retry.js';
 import { SnapshotError } from '../../errors.js';
 import { sliceOf } from '../range.js';
 import type { ByteRange, OpenedObject, OpenOptions, StoredObject } from '../store.js';
-import type { ObjectHead, S3Bucket } from './bucket.js';
+import type { Bucket, ListedObject, ObjectHead } from './bucket.js';
 import { decodeMetadata, decodeTrailer } from './description.js';
-import { largeName, pointedSize } from './large-objects.js';
+import { pointedName, pointedSize } from './large-objects.js';
 import { ObjectBody } from './object-body.js';
 
 /** How often the store tries to read an object that other writers keep replacing. */
@@ -27,9 +27,9 @@ export type OpenRest = (
 
 /** Reads objects with their descriptions, so that both belong to one version of the object. */
 export class ObjectReader {
-  readonly #bucket: S3Bucket;
+  readonly #bucket: Bucket;
 
-  constructor(bucket: S3Bucket) {
+  constructor(bucket: Bucket) {
     this.#bucket = bucket;
   }
 
@@ -43,6 +43,12 @@ export class ObjectReader {
     return head && object && { head, object, large };
   }
 
+  /** The object that a pointer points to, even if its description can't be read. */
+  async pointedBy(name: string): Promise<string | undefined> {
+    const head = await this.#bucket.head(name);
+    return head && pointedName(this.#bucket, name, head);
+  }
+
   /** As `find`. `head` without `object`: no store wrote the S3 object. */
   look(name: string, key?: string, signal?: AbortSignal): Promise<Partial<FoundObject>> {
     return unlessChanging(async () => {
@@ -52,22 +58,30 @@ export class ObjectReader {
       if (object === 'changed') return object;
       return object === undefined
         ? { head }
-        : { head, object, large: this.#large(name, object, head) };
+        : { head, object, large: pointedName(this.#bucket, name, head) };
     });
+  }
+
+  /** As `find`, for an object of a list. Makes no request if the server has listed its metadata. */
+  async findListed({ name, head }: ListedObject, signal?: AbortSignal) {
+    const object = head && (await this.#describe(name, undefined, head, signal));
+    return object === undefined || object === 'changed'
+      ? (await this.find(name, undefined, signal))?.object
+      : object;
   }
 
   /**
    * Opens the object of a name.
    *
    * @param openRest lets the body continue after it was cut off. Default: then it fails.
-   * @param etag only the S3 object with this tag.
+   * @param only this version of the server's object.
    */
   open(
     name: string,
     key: string,
     options: OpenOptions,
     openRest?: OpenRest,
-    etag?: string,
+    only?: ObjectHead,
   ): Promise<OpenedObject | undefined> {
     const { range, revision, signal } = options;
     /** The revision of a pointer whose bytes are missing: perhaps it was replaced just now. */
@@ -79,9 +93,10 @@ export class ObjectReader {
       return 'changed';
     };
     return unlessChanging(async () => {
-      const wanted = { range, signal, ...(etag !== undefined && { etag }) };
+      const wanted = { range, signal, only };
       const answer = isRange(range) ? await this.#bucket.get(name, wanted) : 'outside';
-      if (answer === 'missing' || answer === 'changed') return undefined;
+      if (answer === 'missing') return undefined;
+      if (answer === 'changed') return only === undefined ? answer : undefined;
       if (answer === 'outside') {
         const found = await this.find(name, key, signal);
         if (found === undefined || isOther(found.object, revision)) return undefined;
@@ -97,15 +112,15 @@ export class ObjectReader {
         if (isOther(object, revision)) return undefined;
         const slice = sliceOf(range, object.size);
         signal?.throwIfAborted();
-        const large = this.#large(name, object, answer);
+        const large = pointedName(this.#bucket, name, answer);
         if (large !== undefined) return await openLarge(large, object);
         const rest = async (left: ByteRange, ends: AbortSignal) => {
           const about = { range: left, revision: object.revision, signal: ends };
-          const same = await this.open(name, key, about, undefined, answer.etag);
+          const same = await this.open(name, key, about, undefined, answer);
           return (same ?? (await openRest?.(object, about)))?.body;
         };
         const bodyOptions = { signal, ...(openRest !== undefined && { openRest: rest }) };
-        opened = { ...object, body: new ObjectBody(body, slice, bodyOptions) };
+        opened = { ...object, body: new ObjectBody(this.#of(key), body, slice, bodyOptions) };
         return opened;
       } finally {
         if (opened === undefined) body.destroy();
@@ -117,18 +132,24 @@ export class ObjectReader {
   async #describe(
     name: string,
     key: string | undefined,
-    { metadata, size: total, etag }: ObjectHead,
+    head: ObjectHead,
     signal: AbortSignal | undefined,
   ): Promise<StoredObject | 'changed' | undefined> {
+    const { metadata, size: total, etag } = head;
     let description = decodeMetadata(metadata);
     let size = total;
     if (description !== undefined && 'trailer' in description) {
       size -= description.trailer;
       if (size < 0) return undefined;
       const range = { start: size, end: total - 1 };
-      const answer = await this.#bucket.get(name, { range, signal });
+      const answer = await this.#bucket.get(name, { range, only: head, signal });
       if (typeof answer === 'string') return 'changed';
-      const body = new ObjectBody(answer.body, { start: size, stop: total }, { signal });
+      const body = new ObjectBody(
+        this.#of(name),
+        answer.body,
+        { start: size, stop: total },
+        { signal },
+      );
       // The revision is in the trailer, so that versions with trailers have different tags.
       if (answer.etag !== etag) {
         body.destroy();
@@ -142,10 +163,8 @@ export class ObjectReader {
     return { ...description, size: pointedSize(metadata) ?? size };
   }
 
-  #large(name: string, { revision }: StoredObject, { metadata }: ObjectHead): string | undefined {
-    return pointedSize(metadata) === undefined
-      ? undefined
-      : largeName(this.#bucket, name, revision);
+  #of(key: string): string {
+    return `the body of ${JSON.stringify(key)} in ${this.#bucket.title}`;
   }
 }
 

@@ -1,7 +1,8 @@
 import { SnapshotError } from '../../errors.js';
-import type { S3Bucket } from './bucket.js';
+import type { StoredObject } from '../store.js';
+import type { Bucket, ObjectHead } from './bucket.js';
 
-type InBucket = Pick<S3Bucket, 'prefix'>;
+type InBucket = Pick<Bucket, 'prefix'>;
 
 /*
  * Some servers check the conditions of a write in one request, but not of a write in parts. There, a
@@ -14,8 +15,9 @@ type InBucket = Pick<S3Bucket, 'prefix'>;
  * The pointer publishes and replaces the object in one step.
  */
 const FOLDER = '!large/';
-/** Metadata of a pointer: bytes of the object that it points to. */
+/** Metadata of a pointer: bytes and revision of the object that it points to. */
 const SIZE = 'large-size';
+const REVISION = 'large-revision';
 
 /** The name of the object that holds the bytes of a revision. */
 export function largeName({ prefix }: InBucket, name: string, revision: string) {
@@ -35,9 +37,9 @@ export function pointerName({ prefix }: InBucket, large: string): string {
 /** Adds to the metadata of an object what makes it a pointer. */
 export function pointerMetadata(
   metadata: Readonly<Record<string, string>>,
-  size: number,
+  { size, revision }: Pick<StoredObject, 'size' | 'revision'>,
 ): Record<string, string> {
-  return { ...metadata, [SIZE]: String(size) };
+  return { ...metadata, [SIZE]: String(size), [REVISION]: revision };
 }
 
 /** The size of the object that a pointer points to; `undefined` if the object is no pointer. */
@@ -47,4 +49,14 @@ export function pointedSize(metadata: Readonly<Record<string, string>>): number 
   const size = Number(text);
   if (Number.isSafeInteger(size) && size >= 0) return size;
   throw new SnapshotError('STORE_FAILED', `a pointer has the size ${text}`);
+}
+
+/** The name of the object that a pointer points to; `undefined` if the object is no pointer. */
+export function pointedName(
+  bucket: InBucket,
+  name: string,
+  { metadata }: Pick<ObjectHead, 'metadata'>,
+): string | undefined {
+  const revision = metadata[REVISION];
+  return revision === undefined ? undefined : largeName(bucket, name, revision);
 }

@@ -25,6 +25,7 @@ export interface ObjectBodyOptions {
  * connection. Each continuation must bring bytes: otherwise the body fails.
  */
 export class ObjectBody extends Readable {
+  readonly #of: string;
   readonly #openRest: ObjectBodyOptions['openRest'];
   readonly #closing = new AbortController();
   readonly #stop: number;
@@ -40,8 +41,15 @@ export class ObjectBody extends Readable {
   /** Why the last answer ended. */
   #cause = new Error('the connection ended');
 
-  constructor(source: Readable, { start, stop }: Slice, options: ObjectBodyOptions = {}) {
+  /** @param of names it in errors. */
+  constructor(
+    of: string,
+    source: Readable,
+    { start, stop }: Slice,
+    options: ObjectBodyOptions = {},
+  ) {
     super();
+    this.#of = of;
     this.#position = start;
     this.#stop = stop;
     this.#openRest = options.openRest;
@@ -110,7 +118,7 @@ export class ObjectBody extends Readable {
   #fail(cause: Error): void {
     const failure = SnapshotError.is(cause)
       ? cause
-      : new SnapshotError('STORE_FAILED', cause.message, { cause });
+      : new SnapshotError('STORE_FAILED', `${this.#of}: ${cause.message}`, { cause });
     this.destroy(failure);
   }
 
