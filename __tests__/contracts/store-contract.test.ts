@@ -60,7 +60,7 @@ function contractFor(fault: StoreFault | undefined): CollectedTests {
       factory: () => {
         const store = new FaultyStore(fault);
         const withBudget = (maxBytes: number) => store.withBudget(maxBytes);
-        return { store, withBudget, reopen: () => store.reopen() };
+        return { store, withBudget, reopen: () => store.reopen(), bytesInParts: 2000 };
       },
     });
   });

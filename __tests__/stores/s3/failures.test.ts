@@ -280,8 +280,15 @@ describe('When an S3Store reads,', () => {
       return true;
     };
     const busy = { code: 'STORE_BUSY', isTransient: true, httpStatus: 503, retryAfter };
-    for (const request of [store.stat('key'), store.open('key'), put(store, 'key', contentOf('a'))])
-      await expect(request).rejects.toMatchObject(busy);
+    const config = { ...s3.config, maxAttempts: 1 };
+    const impatient = new S3Store({ bucket: 'bucket', config });
+    defer(() => impatient.close());
+    for (const request of [
+      () => impatient.stat('key'),
+      () => impatient.open('key'),
+      () => put(impatient, 'key', contentOf('a')),
+    ])
+      await expect(request()).rejects.toMatchObject(busy);
   });
 
   test('an error names the operation, the object and the bucket', async () => {
@@ -290,18 +297,12 @@ describe('When an S3Store reads,', () => {
       return true;
     };
     for (const [request, text] of [
-      [
-        () => store.stat('a/b'),
-        'HeadObject of a/b.object in bucket bucket: the server answered 403',
-      ],
-      [
-        () => store.open('a/b'),
-        'GetObject of a/b.object in bucket bucket: the server answered 403',
-      ],
-      [() => put(store, 'a/b', contentOf('a')), 'PutObject of a/b.object in bucket bucket'],
-      [() => put(store, 'a/b', LARGE), 'CreateMultipartUpload of a/b.object in bucket bucket'],
-      [() => store.delete('a/b'), 'DeleteObject of a/b.object in bucket bucket'],
-      [() => listedKeys(store), 'ListObjectsV2 in bucket bucket'],
+      [() => store.stat('a/b'), 'stat of "a/b" in the S3 bucket bucket: the server answered 403'],
+      [() => store.open('a/b'), 'open of "a/b" in the S3 bucket bucket: the server answered 403'],
+      [() => put(store, 'a/b', contentOf('a')), 'put of "a/b" in the S3 bucket bucket'],
+      [() => put(store, 'a/b', LARGE), 'put of "a/b" in the S3 bucket bucket'],
+      [() => store.delete('a/b'), 'delete of "a/b" in the S3 bucket bucket'],
+      [() => listedKeys(store), 'list of "" in the S3 bucket bucket'],
     ] as const)
       await expect(request()).rejects.toThrow(text);
   });
