@@ -24,6 +24,7 @@ import type {
 } from '../store.js';
 import { makeRoom } from './make-room.js';
 import {
+  bytesFileName,
   encodeDescription,
   isObjectFileName,
   objectFileName,
@@ -276,9 +277,9 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
     await handle.datasync();
     await this.#publishing(async () => {
       const name = objectFileName(object.key);
-      const replaced = await this.#find(name);
-      const isNamed = typeof ifRevision === 'string' && replaced !== undefined;
-      const isKept = isNamed && (await this.#replaced.keep(name, replaced.object.revision));
+      const found = typeof ifRevision === 'string' ? await this.#find(name) : undefined;
+      const kept = found?.object.revision;
+      const isKept = kept !== undefined && (await this.#replaced.keep(name, kept));
       const evict = (other: string) => this.#evict(other, priority);
       const bytes = object.size + description.length;
       const { maxBytes } = this.#config;
@@ -291,9 +292,9 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
         await unlink(path);
         return;
       }
-      await publishFiles(this.#directory, path, object, description);
-      if (replaced === undefined || isKept) return;
-      await unlessMissing(unlink(join(this.#directory, replaced.bytesName)));
+      const replaced = await publishFiles(this.#directory, path, object, description);
+      if (replaced === undefined || (isKept && replaced === kept)) return;
+      await unlessMissing(unlink(join(this.#directory, bytesFileName(name, replaced))));
     });
     return object;
   }
