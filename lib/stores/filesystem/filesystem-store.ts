@@ -50,9 +50,8 @@ const MAX_OPEN_ATTEMPTS = 5;
 const SPARE_BUFFERS = 16;
 
 /**
- * Keeps each object as two files of a directory: its bytes, and its description. Any number of
- * processes may share the directory: a file is written under a temporary name, synced and renamed,
- * and the bytes are read through one descriptor.
+ * Keeps each object as two files: its bytes, and its description. Any number of processes may share
+ * the directory: files are written under temporary names, synced, renamed, read by one descriptor.
  *
  * It does not write conditionally: a file system can't compare and rename in one step, and has no
  * lock that is freed when its holder dies.
@@ -240,7 +239,7 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
   async #openRevision(name: string, revision: string | undefined) {
     for (let attempt = 0; attempt < MAX_OPEN_ATTEMPTS; attempt++) {
       const file = await this.#findRevision(name, revision);
-      if (file === undefined) return undefined;
+      if (file === undefined) break;
       const handle = await openBytes(this.#directory, file);
       if (handle !== undefined) return { file, handle, object: file.object };
     }
