@@ -3,8 +3,12 @@ import type { WebhookOptions } from '../../lib/http/webhook/options.js';
 import type { webhookSchema } from '../../lib/http/webhook/schema.js';
 import type { RedisLocksOptions } from '../../lib/locks/redis-options.js';
 import type { redisLocksSchema } from '../../lib/locks/redis-schema.js';
+import type { azureStoreSchema } from '../../lib/stores/azure/config.js';
+import type { AzureStoreOptions } from '../../lib/stores/azure/options.js';
 import type { FileSystemStoreOptions } from '../../lib/stores/filesystem/options.js';
 import type { fileSystemStoreSchema } from '../../lib/stores/filesystem/schema.js';
+import type { gcsStoreSchema } from '../../lib/stores/gcs/config.js';
+import type { GcsStoreOptions } from '../../lib/stores/gcs/options.js';
 import type { MemoryStoreOptions } from '../../lib/stores/memory-options.js';
 import type { memoryStoreSchema } from '../../lib/stores/memory-schema.js';
 import type { s3StoreSchema } from '../../lib/stores/s3/config.js';
@@ -28,10 +32,12 @@ test('The documented options are the checked options', () => {
     AreChecked<FileSystemStoreOptions, typeof fileSystemStoreSchema>,
     AreChecked<MemoryStoreOptions, typeof memoryStoreSchema>,
     AreChecked<S3StoreOptions, typeof s3StoreSchema>,
+    AreChecked<GcsStoreOptions, typeof gcsStoreSchema>,
+    AreChecked<AzureStoreOptions, typeof azureStoreSchema>,
     AreChecked<TieredStoreOptions, typeof tieredStoreSchema>,
     AreChecked<RedisLocksOptions, typeof redisLocksSchema>,
     AreChecked<WebhookOptions, typeof webhookSchema>,
-  ] = [true, true, true, true, true, true];
+  ] = [true, true, true, true, true, true, true, true];
   const isOther: AreChecked<{ other: string }, typeof memoryStoreSchema> = false;
   expect([checked.includes(true), isOther]).toEqual([true, false]);
 });

@@ -15,6 +15,8 @@ const PAGES_OF_OPTIONS: Record<string, string[]> = {
   'express-git-snapshot/client': ['docs/api.md'],
   'express-git-snapshot/store': ['docs/api.md', 'docs/writing-a-store.md'],
   'express-git-snapshot/s3': ['docs/s3.md'],
+  'express-git-snapshot/gcs': ['docs/gcs.md'],
+  'express-git-snapshot/azure': ['docs/azure.md'],
   'express-git-snapshot/redis': ['docs/api.md'],
   'express-git-snapshot/testing': ['docs/writing-a-store.md'],
 };
@@ -24,6 +26,7 @@ const OF_NO_USE_ALONE = [
   'About',
   'AboutArtifact',
   'ArtifactInfo',
+  'BucketStoreOptions',
   'DownloadErrorOptions',
   'Failure',
   'IngestProgress',

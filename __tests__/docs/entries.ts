@@ -3,6 +3,8 @@ import * as main from '../../lib/index.js';
 import * as locks from '../../lib/locks/index.js';
 import * as redis from '../../lib/locks/redis.js';
 import * as service from '../../lib/service/index.js';
+import * as azure from '../../lib/stores/azure/index.js';
+import * as gcs from '../../lib/stores/gcs/index.js';
 import * as store from '../../lib/stores/index.js';
 import * as s3 from '../../lib/stores/s3/index.js';
 import * as testing from '../../lib/testing/index.js';
@@ -15,6 +17,8 @@ export const ENTRIES: Record<string, object> = {
   'express-git-snapshot/store': store,
   'express-git-snapshot/locks': locks,
   'express-git-snapshot/s3': s3,
+  'express-git-snapshot/gcs': gcs,
+  'express-git-snapshot/azure': azure,
   'express-git-snapshot/redis': redis,
   'express-git-snapshot/testing': testing,
 };

@@ -54,6 +54,8 @@ await service.close();
 /** Packages that entries need and that are not installed with this one. */
 const OPTIONAL_PEERS = {
   'express-git-snapshot': 'express',
+  'express-git-snapshot/azure': '@azure/storage-blob',
+  'express-git-snapshot/gcs': '@google-cloud/storage',
   'express-git-snapshot/redis': 'ioredis',
   'express-git-snapshot/s3': '@aws-sdk/',
 };

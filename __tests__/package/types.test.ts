@@ -33,6 +33,8 @@ import {
   type RestoreResult,
   restoreSnapshot,
 } from 'express-git-snapshot/client';
+import { AzureStore } from 'express-git-snapshot/azure';
+import { GcsStore } from 'express-git-snapshot/gcs';
 import { S3Store } from 'express-git-snapshot/s3';
 import type { SnapshotStore } from 'express-git-snapshot/store';
 import { RedisLocks } from 'express-git-snapshot/redis';
@@ -66,6 +68,9 @@ export const credentials: CredentialsProvider = (_repository, { previousDenied }
 const short: SnapshotOptions = { dataDir: './data', hosts: ['github.com'] };
 const s3 = new S3Store({ bucket: 'snapshots', config: { region: 'eu-central-1' } });
 export const shared: SnapshotOptions = { ...short, store: s3 };
+const gcs = new GcsStore({ bucket: 'snapshots', config: { projectId: 'project' } });
+const azure = new AzureStore({ container: 'snapshots', connectionString: 'a secret' });
+export const others: SnapshotStore[] = [gcs, azure];
 export const url: Promise<string | undefined> = s3.presign('key', { expiresIn: 60 });
 
 const snapshots = createSnapshotRouter(options);
@@ -119,6 +124,10 @@ export const incomplete: SnapshotOptions = { hosts: ['github.com'] };
 export const unknown: SnapshotOptions = { ...short, directory: './data' };
 // @ts-expect-error no such option of a store
 export const wrongStore = new S3Store({ bucket: 'snapshots', region: 'eu-central-1' });
+// @ts-expect-error no such option of a store
+export const wrongGcs = new GcsStore({ bucket: 'snapshots', container: 'snapshots' });
+// @ts-expect-error no container
+export const wrongAzure = new AzureStore({ connectionString: 'a secret' });
 // @ts-expect-error no such limit
 export const unknownLimit: SnapshotOptions = { ...short, limits: { maxFile: 1 } };
 // @ts-expect-error not a number
@@ -155,7 +164,12 @@ const { directory } = cleanup(afterAll);
 test('The types of the package accept right code of users, and refuse wrong code', async () => {
   const project = await directory();
   const packages = ['@types/express', '@types/node', 'ioredis', 'redis-semaphore'];
-  const links = [...packages, '@aws-sdk/client-s3'].map((name) => [name, name]);
+  const links = [
+    ...packages,
+    '@aws-sdk/client-s3',
+    '@azure/storage-blob',
+    '@google-cloud/storage',
+  ].map((name) => [name, name]);
   await makeConsumer(await pack(await directory()), project, Object.fromEntries(links));
   await writeFile(join(project, 'module.mts'), MODULE);
   await writeFile(join(project, 'common.cts'), COMMON_JS);

@@ -7,6 +7,8 @@ interface Program {
   readonly commands: readonly string[];
   /** The packages of Debian and its relatives that install them. */
   readonly packages: readonly string[];
+  /** For a program without a package: the module that `go install` takes. */
+  readonly go?: string;
 }
 
 /** The programs by the names that suites use, as in `@needs redis`. `.ci/setup` installs them from the same file. */

@@ -69,8 +69,10 @@ export default class Reporter {
     for (const program of missing) {
       const suites = [...skippedSuites].filter(([, lacks]) => lacks.includes(program));
       const names = suites.map(([name]) => name).join(' ');
-      const packages = PROGRAMS[program]?.packages.join(' ');
-      this.#say(`- ${program}: ${names}\n    apt-get install ${packages}`);
+      const { packages = [], go } = PROGRAMS[program] ?? {};
+      const install =
+        go === undefined ? `apt-get install ${packages.join(' ')}` : `go install ${go}`;
+      this.#say(`- ${program}: ${names}\n    ${install}`);
     }
     this.#say('All of them at once, on Debian: npm run test:setup');
     if (process.env.CI === 'true') {

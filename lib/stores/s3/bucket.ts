@@ -6,99 +6,61 @@ import {
   HeadBucketCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
-  type S3Client,
 } from '@aws-sdk/client-s3';
-import { unlessAborted } from '../../async/abort.js';
-import { elapsedSince, LONG_AGO, now } from '../../async/clock.js';
-import { SnapshotError } from '../../errors.js';
-import type { ByteRange, OpenOptions } from '../store.js';
+import {
+  Bucket,
+  type BucketWrite,
+  type GetOptions,
+  type ListedObject,
+  type ObjectAnswer,
+  type ObjectHead,
+  unexpected,
+  wholeSize,
+} from '../bucket/bucket.js';
+import type { PresignOptions } from '../bucket/options.js';
+import { ConditionalWrites, type Publish, sendPublish } from './conditional-writes.js';
 import type { S3StoreConfig } from './config.js';
+import { copyObject } from './copy.js';
 import { answerOf, statusOf, storeFailure } from './failure.js';
-import { keyOf, nameStart, objectName } from './object-name.js';
-
-/** S3's description of an object. */
-export interface ObjectHead {
-  /** Bytes of the whole object. */
-  readonly size: number;
-  readonly etag: string;
-  /** S3's own version, in buckets that keep versions. */
-  readonly versionId: string | undefined;
-  readonly metadata: Readonly<Record<string, string>>;
-}
-
-export interface ObjectAnswer extends ObjectHead {
-  /** The caller has to read or destroy it. */
-  readonly body: Readable;
-}
-
-export interface ListedObject {
-  readonly name: string;
-  /** Bytes. */
-  readonly size: number;
-  /** Milliseconds since the epoch, by the server's clock. */
-  readonly modifiedAt: number;
-}
+import { presignObject } from './presign.js';
+import { upload } from './upload.js';
 
 const NO_OBJECT = { 404: 'missing' } as const;
 const NO_RANGE = { ...NO_OBJECT, 416: 'outside' } as const;
-/** Milliseconds for which an existing bucket is not checked again. */
-const SEEN_FOR = 10_000;
+/** The requests of an `S3Store`. */
+export class S3Bucket extends Bucket {
+  readonly title: string;
+  readonly #config: S3StoreConfig;
+  readonly #bucket: { readonly Bucket: string };
+  readonly #conditionalWrites: ConditionalWrites;
 
-/** Makes the requests of a store, for the objects below a prefix of a bucket. */
-export class S3Bucket {
-  readonly name: string;
-  readonly client: S3Client;
-  /** The names of all objects begin with it. */
-  readonly prefix: string;
-  /** When the bucket was last found. */
-  #seenAt = LONG_AGO;
-
-  constructor({ client, bucket, prefix }: Pick<S3StoreConfig, 'client' | 'bucket' | 'prefix'>) {
-    this.client = client;
-    this.name = bucket;
-    this.prefix = prefix;
-  }
-
-  /** The full name of a key's object, as requests use it. */
-  nameOf(key: string): string {
-    return this.prefix + objectName(key);
-  }
-
-  /** The beginning of the names of all keys that begin with `start`, and perhaps of others. */
-  nameStart(start: string): string {
-    return this.prefix + nameStart(start);
-  }
-
-  /** The key of an object's name; `undefined` if the name does not hold it. */
-  keyOf(name: string): string | undefined {
-    return keyOf(name.slice(this.prefix.length));
+  constructor(config: S3StoreConfig) {
+    super(config.prefix);
+    this.title = `the S3 bucket ${config.bucket}`;
+    this.#config = config;
+    this.#bucket = { Bucket: config.bucket };
+    this.#conditionalWrites = new ConditionalWrites(config.client);
   }
 
   async head(name: string, signal?: AbortSignal): Promise<ObjectHead | undefined> {
-    const command = new HeadObjectCommand({ Bucket: this.name, Key: name });
-    const request = this.client.send(command, toOptions(signal));
+    const command = new HeadObjectCommand({ ...this.#bucket, Key: name });
+    const request = this.#config.client.send(command, toOptions(signal));
     const answer = await answerOf(request, signal, NO_OBJECT);
     if (answer !== 'missing') return toHead(answer, answer.ContentLength);
-    await this.#requireBucket(signal);
+    await this.requireBucket(() => this.#headBucket(signal), signal);
     return undefined;
   }
 
-  /**
-   * One answer always belongs to one version of the object, even if it is replaced meanwhile.
-   *
-   * @returns `outside` if the range starts after the object's end. If the range only ends after it,
-   *   the server cuts the range.
-   */
   async get(
     name: string,
-    { range, signal }: Pick<OpenOptions, 'range' | 'signal'>,
+    { range, signal }: GetOptions,
   ): Promise<ObjectAnswer | 'missing' | 'outside'> {
     const command = new GetObjectCommand({
-      Bucket: this.name,
+      ...this.#bucket,
       Key: name,
       ...(range !== undefined && { Range: `bytes=${range.start}-${range.end}` }),
     });
-    const request = this.client.send(command, toOptions(signal));
+    const request = this.#config.client.send(command, toOptions(signal));
     const answer = await answerOf(request, signal, NO_RANGE);
     if (typeof answer === 'string') return answer;
     const body = answer.Body;
@@ -114,32 +76,58 @@ export class S3Bucket {
   }
 
   /** A 404 without a body does not tell whether the object or the bucket is missing. */
-  async #requireBucket(signal: AbortSignal | undefined): Promise<void> {
-    if (elapsedSince(this.#seenAt) < SEEN_FOR) return;
-    const command = new HeadBucketCommand({ Bucket: this.name });
-    const isThere = this.client.send(command, toOptions(signal)).catch((error: unknown) => {
+  async #headBucket(signal: AbortSignal | undefined): Promise<void> {
+    const request = this.#config.client.send(
+      new HeadBucketCommand(this.#bucket),
+      toOptions(signal),
+    );
+    await request.catch((error: unknown) => {
       // The credentials may allow reading objects, but not this request.
       if (statusOf(error) === 404) throw storeFailure(error);
     });
-    await unlessAborted(isThere, signal);
-    this.#seenAt = now();
+  }
+
+  async write(
+    { key, name, metadata, checkCondition, publishing, signal }: BucketWrite,
+    body: AsyncIterable<Uint8Array>,
+  ): Promise<void> {
+    const { client, conditionalWrites } = this.#config;
+    const publish = async (...[command, options]: Parameters<Publish>): Promise<unknown> => {
+      await publishing();
+      return checkCondition === undefined || !conditionalWrites
+        ? await sendPublish(client, command, options)
+        : await this.#conditionalWrites.publish(key, checkCondition, command, options);
+    };
+    const type = { ContentType: 'application/octet-stream' };
+    const params = { ...this.#bucket, Key: name, Metadata: metadata, ...type };
+    await upload(params, body, { ...this.#config, publish, signal });
+  }
+
+  async copy(from: string, to: string, head: ObjectHead, signal: AbortSignal): Promise<void> {
+    const { client, bucket } = this.#config;
+    const copying = copyObject(client, { bucket, from, to, head, signal });
+    await answerOf(copying, signal, { 404: 'gone', 412: 'gone' });
+  }
+
+  async sign(name: string, head: ObjectHead, options: PresignOptions): Promise<string> {
+    const { client, bucket } = this.#config;
+    return await presignObject(client, { bucket, name }, head, options);
   }
 
   async delete(name: string): Promise<void> {
-    const command = new DeleteObjectCommand({ Bucket: this.name, Key: name });
-    await answerOf(this.client.send(command), undefined, NO_OBJECT);
+    const command = new DeleteObjectCommand({ ...this.#bucket, Key: name });
+    await answerOf(this.#config.client.send(command), undefined, NO_OBJECT);
   }
 
-  /** All objects whose names begin with `under`, a page at a time. */
   async *contents(under: string, signal?: AbortSignal): AsyncGenerator<ListedObject[]> {
     let token: string | undefined;
     do {
       const command = new ListObjectsV2Command({
-        Bucket: this.name,
+        ...this.#bucket,
         Prefix: under,
         ContinuationToken: token,
       });
-      const page = await answerOf(this.client.send(command, toOptions(signal)), signal);
+      const page = await answerOf(this.#config.client.send(command, toOptions(signal)), signal);
       yield (page.Contents ?? []).flatMap(({ Key, Size = 0, LastModified }) =>
         Key === undefined
           ? []
@@ -160,18 +148,4 @@ function toHead(
 ): ObjectHead {
   if (size === undefined || ETag === undefined) throw unexpected('an answer without size or tag');
   return { size, etag: ETag, versionId: VersionId, metadata: Metadata ?? {} };
-}
-
-/** Content-Range: RFC 9110, section 14.4. */
-function wholeSize({ start, end }: ByteRange, field: string | undefined): number {
-  const [, first, last, size] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(field ?? '') ?? [];
-  const total = Number(size);
-  if (Number(first) !== start || Number(last) !== Math.min(end, total - 1)) {
-    throw unexpected(`the range ${field} for ${start}-${end}`);
-  }
-  return total;
-}
-
-function unexpected(what: string): SnapshotError {
-  return new SnapshotError('STORE_FAILED', `S3 gave ${what}`);
 }

@@ -4,10 +4,9 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { after, LONG_AGO, now } from '../../async/clock.js';
-import { isConditionMet, preconditionFailure } from '../write-condition.js';
-import type { S3Bucket } from './bucket.js';
+import type { CheckCondition } from '../bucket/bucket.js';
+import { preconditionFailure } from '../write-condition.js';
 import { isNamed, statusOf } from './failure.js';
-import type { ObjectReader } from './object-reader.js';
 
 /** The requests that publish an object. Before that, nobody can read its bytes. */
 export type PublishCommand = PutObjectCommand | CompleteMultipartUploadCommand;
@@ -43,14 +42,12 @@ type Condition = Pick<PutObjectCommand['input'], 'IfMatch' | 'IfNoneMatch'>;
  * after it has read the revision. Another write may then come in between.
  */
 export class ConditionalWrites {
-  readonly #bucket: S3Bucket;
-  readonly #reader: ObjectReader;
+  readonly #client: S3Client;
   /** When conditions may be tried again. */
   #offUntil = LONG_AGO;
 
-  constructor(bucket: S3Bucket, reader: ObjectReader) {
-    this.#bucket = bucket;
-    this.#reader = reader;
+  constructor(client: S3Client) {
+    this.#client = client;
   }
 
   /**
@@ -60,25 +57,22 @@ export class ConditionalWrites {
    */
   async publish(
     key: string,
-    ifRevision: string | null,
+    checkCondition: CheckCondition,
     ...[command, options]: Parameters<Publish>
   ): Promise<unknown> {
-    const { client } = this.#bucket;
-    const name = this.#bucket.nameOf(key);
     const isOff = now() < this.#offUntil;
     for (let attempt = 0; ; attempt++) {
-      const { head, object } = await this.#reader.look(name, key, options.abortSignal);
-      if (!isConditionMet(object, ifRevision)) throw preconditionFailure(key);
+      const head = await checkCondition(options.abortSignal);
       if (isOff || attempt === ATTEMPTS) break;
       try {
-        return await sendPublish(client, command, options, conditionOf(head?.etag));
+        return await sendPublish(this.#client, command, options, conditionOf(head?.etag));
       } catch (error) {
         if (statusOf(error) === 501) break;
         if (isNamed(error, 'ConditionalRequestConflict')) throw preconditionFailure(key, error);
         if (!isRefused(error)) throw error;
       }
     }
-    const answer = await sendPublish(client, command, options);
+    const answer = await sendPublish(this.#client, command, options);
     if (!isOff) this.#offUntil = after(now(), OFF_FOR);
     return answer;
   }

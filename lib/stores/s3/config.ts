@@ -3,26 +3,16 @@ import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { checkOptions, methods } from '../../check-options.js';
 import { SnapshotError } from '../../errors.js';
-import { keepReplaced } from '../keep-replaced.js';
+import { bucketName, bucketStoreShape } from '../bucket/schema.js';
 import { isRecord } from '../stored-json.js';
 import type { S3StoreOptions } from './options.js';
 
 const MIB = 1024 * 1024;
-/** Seconds: seven days. */
-export const MAX_URL_LIFETIME = 604_800;
-const MAX_PREFIX_BYTES = 256;
 
 /** The checks of `S3StoreOptions`. */
 export const s3StoreSchema = z
   .strictObject({
-    bucket: z
-      .string()
-      .min(1, 'must not be empty')
-      .refine((text) => !text.includes('://'), 'must be a name, not a URL'),
-    prefix: z
-      .string()
-      .refine((text) => Buffer.byteLength(text) <= MAX_PREFIX_BYTES, 'must have at most 256 bytes')
-      .default(''),
+    bucket: bucketName,
     client: methods<S3Client>(['send'], 'an S3Client').optional(),
     config: z.custom<S3ClientConfig>(isRecord, 'must be what S3Client takes').optional(),
     partSize: z
@@ -32,10 +22,8 @@ export const s3StoreSchema = z
       .max(5 * 1024 * MIB)
       .default(8 * MIB),
     concurrentParts: z.number().int().min(1).max(64).default(4),
-    serve: z.enum(['stream', 'redirect']).default('stream'),
-    urlLifetime: z.number().int().min(1).max(MAX_URL_LIFETIME).default(300),
     conditionalWrites: z.boolean().default(true),
-    ...keepReplaced,
+    ...bucketStoreShape,
   })
   .refine(
     ({ client, config }) => client === undefined || config === undefined,

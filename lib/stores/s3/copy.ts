@@ -7,7 +7,7 @@ import {
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
 import pLimit from 'p-limit';
-import type { ObjectHead } from './bucket.js';
+import type { ObjectHead } from '../bucket/bucket.js';
 
 const GIB = 1024 ** 3;
 /** S3 copies no more in one request. */

@@ -1,2 +1,3 @@
-export type { PresignOptions, S3StoreOptions } from './options.js';
+export type { PresignOptions } from '../bucket/options.js';
+export type { S3StoreOptions } from './options.js';
 export { S3Store } from './s3-store.js';

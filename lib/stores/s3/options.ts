@@ -1,18 +1,10 @@
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
-import type { SignalOptions } from '../../async/signal-options.js';
-import type { KeepReplacedOptions } from '../keep-replaced-options.js';
+import type { BucketStoreOptions } from '../bucket/options.js';
 
-/** The options of `S3Store`. */
-export interface S3StoreOptions extends KeepReplacedOptions {
+/** The options of `S3Store`. `serve: 'redirect'` needs `@aws-sdk/s3-request-presigner`. */
+export interface S3StoreOptions extends BucketStoreOptions {
   /** The name of the bucket, which must exist already. */
   readonly bucket: string;
-  /**
-   * The names of all objects in the bucket begin with it, such as `snapshots/`. At most 256 bytes.
-   * Stores with different prefixes don't see each other's objects.
-   *
-   * @default nothing
-   */
-  readonly prefix?: string | undefined;
   /**
    * The client for all requests; `close` leaves it open.
    *
@@ -40,19 +32,6 @@ export interface S3StoreOptions extends KeepReplacedOptions {
    */
   readonly concurrentParts?: number | undefined;
   /**
-   * `redirect` sends clients to the bucket by presigned URLs, which needs
-   * `@aws-sdk/s3-request-presigner`. `stream` sends the bytes through this process.
-   *
-   * @default 'stream'
-   */
-  readonly serve?: 'stream' | 'redirect' | undefined;
-  /**
-   * Seconds for which a presigned URL is valid, at most 604,800: seven days.
-   *
-   * @default 300
-   */
-  readonly urlLifetime?: number | undefined;
-  /**
    * Whether the server supports `If-Match` and `If-None-Match` for writes, as S3 does. If it
    * answers that it does not, the store writes without them. Risk: the store can't detect a server
    * that ignores them. Then a write may replace a newer object.
@@ -60,16 +39,4 @@ export interface S3StoreOptions extends KeepReplacedOptions {
    * @default true
    */
   readonly conditionalWrites?: boolean | undefined;
-}
-
-/** The options of `presign`. */
-export interface PresignOptions extends SignalOptions {
-  /** Seconds for which the URL is valid, at most 604,800: seven days. */
-  readonly expiresIn: number;
-  /** Only this revision. If another one is stored, there is no URL. */
-  readonly revision?: string | undefined;
-  /** The `Content-Type` of the download. Default: `application/octet-stream`. */
-  readonly contentType?: string | undefined;
-  /** The `Content-Disposition` of the download. Default: none. */
-  readonly contentDisposition?: string | undefined;
 }

@@ -1,18 +1,18 @@
-import { GetObjectCommand } from '@aws-sdk/client-s3';
-import type { ObjectHead, S3Bucket } from './bucket.js';
+import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import type { ObjectHead } from '../bucket/bucket.js';
+import type { PresignOptions } from '../bucket/options.js';
 import { requirePresigner } from './config.js';
 import { answerOf } from './failure.js';
-import type { PresignOptions } from './options.js';
 
 /** Signs the URL of an object, or of its S3 version if there is one. Makes no request. */
 export async function presignObject(
-  bucket: S3Bucket,
-  name: string,
+  client: S3Client,
+  { bucket, name }: { readonly bucket: string; readonly name: string },
   { versionId }: ObjectHead,
   { expiresIn, contentType, contentDisposition, signal }: PresignOptions,
 ): Promise<string> {
   const command = new GetObjectCommand({
-    Bucket: bucket.name,
+    Bucket: bucket,
     Key: name,
     VersionId: versionId,
     ResponseContentType: contentType,
@@ -23,5 +23,5 @@ export async function presignObject(
     requirePresigner();
     throw error;
   });
-  return answerOf(getSignedUrl(bucket.client, command, { expiresIn }), signal);
+  return answerOf(getSignedUrl(client, command, { expiresIn }), signal);
 }

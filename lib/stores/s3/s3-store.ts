@@ -1,31 +1,7 @@
-import { orLater } from '../../async/deadline.js';
-import type { SignalOptions } from '../../async/signal-options.js';
-import { SnapshotError } from '../../errors.js';
-import { chunksOf, endBody } from '../body.js';
-import { newVersion } from '../new-version.js';
-import type {
-  ListOptions,
-  OpenedObject,
-  OpenOptions,
-  PutOptions,
-  SnapshotStore,
-  StoredObject,
-} from '../store.js';
+import { BucketStore } from '../bucket/bucket-store.js';
 import { S3Bucket } from './bucket.js';
-import { ConditionalWrites, type Publish, sendPublish } from './conditional-writes.js';
-import { MAX_URL_LIFETIME, parseS3Options, type S3StoreConfig } from './config.js';
-import { encodeDescription } from './description.js';
-import { isObjectName } from './object-name.js';
-import { isOther, ObjectReader } from './object-reader.js';
-import type { PresignOptions, S3StoreOptions } from './options.js';
-import { presignObject } from './presign.js';
-import { ReplacedObjects } from './replaced-objects.js';
-import { upload } from './upload.js';
-
-/** How many objects `list` requests at a time. */
-const LISTED_AT_ONCE = 16;
-/** Milliseconds for which a finished write waits for the copy of the object that it replaces. */
-const MAX_KEEPING = 30_000;
+import { parseS3Options, type S3StoreConfig } from './config.js';
+import type { S3StoreOptions } from './options.js';
 
 /**
  * Keeps each object as one object of a bucket of S3, or of a server with the same protocol. Any
@@ -34,172 +10,30 @@ const MAX_KEEPING = 30_000;
  * - `stat` and `open` make one request. A write makes one, or one for each part and two more if it
  *   is larger than a part. `list` makes one for each thousand objects with the prefix, and one for
  *   each of them.
- * - `storedAt` is when the write began, because the description is sent before the bytes.
- * - The revision is in the metadata, which S3 always returns together with the bytes. S3's own tag
- *   can't be the revision: it is the same for equal bytes.
+ * - S3's own tag can't be the revision: it is the same for equal bytes.
  * - A write with a condition makes one more request, `HEAD`. The server checks the condition when
  *   it publishes the object, by the tag: it can't tell two revisions with equal bytes apart. The
  *   store can't detect a server that ignores conditions.
- * - While such a write sends its bytes, the object that it replaces is copied within the bucket:
- *   see `ReplacedObjects`.
  * - Without a condition, the last write wins. If two writes of one key overlap and have parts, S3
  *   keeps the write that began last.
  * - It never makes room: use a lifecycle rule of the bucket. If a process died while it wrote,
  *   another rule must remove the parts.
  */
-export class S3Store implements SnapshotStore {
-  readonly writesConditionally: boolean;
+export class S3Store extends BucketStore {
+  override readonly writesConditionally: boolean;
   readonly #config: S3StoreConfig;
-  readonly #bucket: S3Bucket;
-  readonly #reader: ObjectReader;
-  readonly #conditionalWrites: ConditionalWrites;
-  readonly #replaced: ReplacedObjects;
-  readonly getDownloadUrl?: NonNullable<SnapshotStore['getDownloadUrl']>;
 
   /** @throws SnapshotError `INVALID_OPTIONS` */
   constructor(options: S3StoreOptions) {
-    this.#config = parseS3Options(options);
-    this.#bucket = new S3Bucket(this.#config);
-    this.#reader = new ObjectReader(this.#bucket);
-    const { conditionalWrites, serve, urlLifetime: expiresIn } = this.#config;
-    this.#conditionalWrites = new ConditionalWrites(this.#bucket, this.#reader);
-    this.#replaced = new ReplacedObjects(this.#bucket, this.#reader, this.#config);
-    this.writesConditionally = conditionalWrites;
-    if (serve === 'redirect')
-      this.getDownloadUrl = (key, about) => this.presign(key, { ...about, expiresIn });
-  }
-
-  async stat(key: string, { signal }: SignalOptions = {}): Promise<StoredObject | undefined> {
-    signal?.throwIfAborted();
-    return (await this.#reader.find(this.#bucket.nameOf(key), key, signal))?.object;
-  }
-
-  async open(key: string, options: OpenOptions = {}): Promise<OpenedObject | undefined> {
-    const { revision, signal } = options;
-    signal?.throwIfAborted();
-    const openStored = () => this.#reader.open(this.#bucket.nameOf(key), key, options);
-    if (revision === undefined) return await openStored();
-    const openReplaced = () => this.#replaced.open(key, options);
-    return this.#replaced.has(revision)
-      ? ((await openReplaced()) ?? (await openStored()))
-      : ((await openStored()) ?? (await openReplaced()));
-  }
-
-  async listReplaced(key: string, { signal }: SignalOptions = {}): Promise<StoredObject[]> {
-    const stored = await this.stat(key, { signal });
-    if (stored === undefined) return [];
-    const replaced = await this.#replaced.list(key, signal);
-    // If a write failed, its copy is a copy of the stored object.
-    return replaced.filter(({ revision }) => revision !== stored.revision);
-  }
-
-  async put(
-    key: string,
-    body: AsyncIterable<Uint8Array>,
-    { metadata, ifRevision, priority = 'normal', signal }: PutOptions = {},
-  ): Promise<StoredObject> {
-    const description = { key, metadata: { ...metadata }, priority, ...newVersion() };
-    let size = 0;
-    const keeping = new AbortController();
-    let kept: Promise<void> | undefined;
-    let isPublishing = false;
-    const publish = async (...[command, options]: Parameters<Publish>): Promise<unknown> => {
-      if (kept !== undefined) await orLater(kept, MAX_KEEPING);
-      keeping.abort();
-      signal?.throwIfAborted();
-      isPublishing = true;
-      const { client, conditionalWrites } = this.#config;
-      return ifRevision === undefined || !conditionalWrites
-        ? await sendPublish(client, command, options)
-        : await this.#conditionalWrites.publish(key, ifRevision, command, options);
-    };
-    try {
-      signal?.throwIfAborted();
-      const { metadata: userMetadata, trailer } = encodeDescription(description);
-      kept = this.#replaced.keep(key, ifRevision, keeping.signal);
-      const params = {
-        Bucket: this.#config.bucket,
-        Key: this.#bucket.nameOf(key),
-        Metadata: userMetadata,
-        ContentType: 'application/octet-stream',
-      };
-      const read = async function* () {
-        for await (const chunk of chunksOf(body, signal)) {
-          yield chunk;
-          size += chunk.length;
-        }
-        yield trailer;
-      };
-      await upload(params, read(), { ...this.#config, publish, signal });
-    } catch (error) {
-      endBody(body);
-      keeping.abort();
-      await kept;
-      if (!isPublishing || !(await this.#isStored(description))) throw error;
-    }
-    return { ...description, size };
-  }
-
-  async delete(key: string, { signal }: SignalOptions = {}): Promise<void> {
-    signal?.throwIfAborted();
-    await this.#bucket.delete(this.#bucket.nameOf(key));
-    await this.#replaced.drop(key);
-  }
-
-  async *list({ prefix = '', signal }: ListOptions = {}): AsyncGenerator<StoredObject> {
-    const isWanted = (name: string): boolean =>
-      isObjectName(name) && (this.#bucket.keyOf(name) ?? prefix).startsWith(prefix);
-    for await (const page of this.#bucket.contents(this.#bucket.nameStart(prefix), signal)) {
-      const names = page.map(({ name }) => name).filter(isWanted);
-      for (let at = 0; at < names.length; at += LISTED_AT_ONCE) {
-        const some = names.slice(at, at + LISTED_AT_ONCE);
-        const find = (name: string) => this.#reader.find(name, undefined, signal);
-        for (const found of await Promise.all(some.map(find))) {
-          if (found?.object.key.startsWith(prefix)) yield found.object;
-        }
-      }
-    }
-  }
-
-  /**
-   * Makes a URL from which anybody can download the stored object for some time. `undefined` if
-   * nothing or another revision than the requested one is stored, or if the S3 object has a
-   * trailer: a key and metadata of more than 1.3 KB follow the bytes.
-   *
-   * The URL serves the object that is stored when a client uses it, unless the bucket keeps
-   * versions. It expires with the credentials that signed it, which may be sooner than `expiresIn`.
-   *
-   * Needs `@aws-sdk/s3-request-presigner`.
-   *
-   * @throws SnapshotError `INVALID_OPTIONS` when that package is missing
-   * @throws RangeError when `expiresIn` is not a whole number from 1 to 604,800.
-   */
-  async presign(key: string, options: PresignOptions): Promise<string | undefined> {
-    const { expiresIn, revision, signal } = options;
-    if (!Number.isInteger(expiresIn) || expiresIn < 1 || expiresIn > MAX_URL_LIFETIME) {
-      throw new RangeError(`expiresIn: ${expiresIn} is not a whole number from 1 to 604,800`);
-    }
-    signal?.throwIfAborted();
-    const name = this.#bucket.nameOf(key);
-    const found = await this.#reader.find(name, key, signal);
-    if (found === undefined || isOther(found.object, revision)) return undefined;
-    if (found.object.size !== found.head.size) return undefined;
-    return presignObject(this.#bucket, name, found.head, options);
+    const config = parseS3Options(options);
+    super(new S3Bucket(config), config);
+    this.#config = config;
+    this.writesConditionally = config.conditionalWrites;
   }
 
   /** Destroys the client if this store made it. That ends bodies that are being read. */
-  async close(): Promise<void> {
-    this.#replaced.close();
+  override async close(): Promise<void> {
+    await super.close();
     if (this.#config.ownsClient) this.#config.client.destroy();
-  }
-
-  /** Called after a failure: perhaps the object is stored, and only the answer was lost. */
-  async #isStored({ key, revision }: Pick<StoredObject, 'key' | 'revision'>): Promise<boolean> {
-    try {
-      return (await this.stat(key))?.revision === revision;
-    } catch (error) {
-      if (SnapshotError.is(error)) return false;
-      throw error;
-    }
   }
 }

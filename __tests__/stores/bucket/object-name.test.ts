@@ -1,4 +1,4 @@
-import { keyOf, objectName } from '../../../lib/stores/s3/object-name.js';
+import { keyOf, objectName } from '../../../lib/stores/bucket/object-name.js';
 
 const KEYS = [
   'a',

@@ -5,7 +5,7 @@ import { retry } from '../../async/retry.js';
 import { SnapshotError } from '../../errors.js';
 import { sliceOf } from '../range.js';
 import type { ByteRange, OpenedObject, OpenOptions, StoredObject } from '../store.js';
-import type { ObjectHead, S3Bucket } from './bucket.js';
+import type { Bucket, ListedObject, ObjectHead } from './bucket.js';
 import { decodeMetadata, decodeTrailer } from './description.js';
 
 /** How often the store tries to read an object that other writers keep replacing. */
@@ -19,9 +19,9 @@ export interface FoundObject {
 
 /** Reads objects with their descriptions, so that both belong to one version of the object. */
 export class ObjectReader {
-  readonly #bucket: S3Bucket;
+  readonly #bucket: Bucket;
 
-  constructor(bucket: S3Bucket) {
+  constructor(bucket: Bucket) {
     this.#bucket = bucket;
   }
 
@@ -35,7 +35,7 @@ export class ObjectReader {
     return head && object && { head, object };
   }
 
-  /** As `find`. `head` without `object`: no store wrote the S3 object. */
+  /** As `find`. `head` without `object`: no store wrote the server's object. */
   look(name: string, key?: string, signal?: AbortSignal): Promise<Partial<FoundObject>> {
     return unlessChanging(async () => {
       const head = await this.#bucket.head(name, signal);
@@ -46,11 +46,20 @@ export class ObjectReader {
     });
   }
 
+  /** As `find`, for an object of a list. Makes no request if the server has listed its metadata. */
+  async findListed({ name, head }: ListedObject, signal?: AbortSignal) {
+    const object = head && (await this.#describe(name, undefined, head, signal));
+    return object === undefined || object === 'changed'
+      ? (await this.find(name, undefined, signal))?.object
+      : object;
+  }
+
   open(name: string, key: string, options: OpenOptions): Promise<OpenedObject | undefined> {
     const { range, revision, signal } = options;
     return unlessChanging(async () => {
       const answer = isRange(range) ? await this.#bucket.get(name, { range, signal }) : 'outside';
       if (answer === 'missing') return undefined;
+      if (answer === 'changed') return answer;
       if (answer === 'outside') {
         const found = await this.find(name, key, signal);
         if (found === undefined || isOther(found.object, revision)) return undefined;
@@ -65,7 +74,7 @@ export class ObjectReader {
         if (isOther(object, revision)) return undefined;
         const { start, stop } = sliceOf(range, object.size);
         signal?.throwIfAborted();
-        opened = { ...object, body: new AnswerBody(body, stop - start, signal) };
+        opened = { ...object, body: this.#bodyOf(key, body, stop - start, signal) };
         return opened;
       } finally {
         if (opened === undefined) body.destroy();
@@ -77,18 +86,19 @@ export class ObjectReader {
   async #describe(
     name: string,
     key: string | undefined,
-    { metadata, size: total, etag }: ObjectHead,
+    head: ObjectHead,
     signal: AbortSignal | undefined,
   ): Promise<StoredObject | 'changed' | undefined> {
+    const { metadata, size: total, etag } = head;
     let description = decodeMetadata(metadata);
     let size = total;
     if (description !== undefined && 'trailer' in description) {
       size -= description.trailer;
       if (size < 0) return undefined;
       const range = { start: size, end: total - 1 };
-      const answer = await this.#bucket.get(name, { range, signal });
+      const answer = await this.#bucket.get(name, { range, only: head, signal });
       if (typeof answer === 'string') return 'changed';
-      const body = new AnswerBody(answer.body, description.trailer, signal);
+      const body = this.#bodyOf(name, answer.body, description.trailer, signal);
       // The revision is in the trailer, so that versions with trailers have different tags.
       if (answer.etag !== etag) {
         body.destroy();
@@ -100,6 +110,11 @@ export class ObjectReader {
     const isOfName = key === undefined && this.#bucket.nameOf(description.key) === name;
     if (!isOfName && description.key !== key) return undefined;
     return { ...description, size };
+  }
+
+  #bodyOf(key: string, body: Readable, length: number, signal: AbortSignal | undefined): Readable {
+    const of = `the body of ${JSON.stringify(key)} in ${this.#bucket.title}`;
+    return new AnswerBody(of, body, length, signal);
   }
 }
 
@@ -127,15 +142,17 @@ function isRange(range: ByteRange | undefined): boolean {
 }
 
 /**
- * The first `length` bytes of an answer of S3. It fails if the connection ends too early, or if the
- * SDK finds that the checksum differs from the stored one.
+ * The first `length` bytes of an answer. It fails if the connection ends too early, or if the SDK
+ * finds that the checksum differs from the stored one.
  */
 class AnswerBody extends Readable {
+  readonly #of: string;
   readonly #source: Readable;
   #missing: number;
 
-  constructor(source: Readable, length: number, signal?: AbortSignal | undefined) {
+  constructor(of: string, source: Readable, length: number, signal?: AbortSignal | undefined) {
     super();
+    this.#of = of;
     this.#source = source;
     this.#missing = length;
     source.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError);
@@ -159,11 +176,13 @@ class AnswerBody extends Readable {
   };
 
   readonly #onError = (cause: Error): void => {
-    this.destroy(new SnapshotError('STORE_FAILED', cause.message, { cause }));
+    this.destroy(new SnapshotError('STORE_FAILED', `${this.#of}: ${cause.message}`, { cause }));
   };
 
   #finish(): void {
     this.#source.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onEnd);
+    // Errors after the last byte, such as that of an SDK whose answer is given up, don't count.
+    this.#source.off('error', this.#onError).on('error', () => {});
     this.#source.destroy();
     this.push(null);
   }

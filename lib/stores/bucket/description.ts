@@ -9,7 +9,8 @@ import {
 
 /*
  * The description of an object is in its user-defined metadata, so that one request publishes,
- * replaces and reads both. S3 allows 2 KB of metadata, and headers can't hold arbitrary text. So
+ * replaces and reads both. S3 allows 2 KB of metadata (GCS and Azure 8 KB), and headers can't hold
+ * arbitrary text. So
  * the description is JSON in base64url, in pieces `description-0`, `description-1`, … of 256 bytes:
  * some servers accept no more for one.
  *
@@ -21,11 +22,11 @@ const PIECE_BYTES = 256;
 /** The most pieces whose names and values, with `x-amz-meta-`, stay below 2,048 bytes. */
 const MAX_PIECES = 7;
 
-/** Without the size: it is the size of the S3 object, less that of a trailer. */
+/** Without the size: it is the size of the server's object, less that of a trailer. */
 export type Description = Omit<StoredObject, 'size'>;
 
 /**
- * Makes the user-defined metadata of an S3 object, and the trailer, which is usually empty.
+ * Makes the user-defined metadata of an object, and the trailer, which is usually empty.
  *
  * @throws SnapshotError `STORE_FAILED` when key and metadata take more than 1 MiB.
  */
@@ -43,7 +44,7 @@ export function encodeDescription(description: Description): {
   return { metadata: toPieces(pointer), trailer: json };
 }
 
-/** Reads the description, or the length of its trailer; `undefined` if no `S3Store` wrote them. */
+/** Reads the description, or the length of its trailer; `undefined` if no store wrote them. */
 export function decodeMetadata(
   metadata: Readonly<Record<string, string>>,
 ): Description | { readonly trailer: number } | undefined {

@@ -8,9 +8,7 @@ import {
   SweepTimer,
 } from '../keep-replaced.js';
 import type { OpenedObject, OpenOptions, StoredObject, WriteCondition } from '../store.js';
-import type { S3Bucket } from './bucket.js';
-import { copyObject } from './copy.js';
-import { statusOf } from './failure.js';
+import type { Bucket } from './bucket.js';
 import type { ObjectReader } from './object-reader.js';
 
 /** Comes before the names of replaced objects. No other object's name begins with it. */
@@ -32,7 +30,7 @@ interface ReplacedObject extends Replaced {
  * For that, it lists all replaced versions in the bucket: one request for each thousand.
  */
 export class ReplacedObjects {
-  readonly #bucket: S3Bucket;
+  readonly #bucket: Bucket;
   readonly #reader: ObjectReader;
   readonly #options: KeepReplaced;
   readonly #timer: SweepTimer;
@@ -40,7 +38,7 @@ export class ReplacedObjects {
   readonly #found = recentlyUsed<string, true>(MAX_REMEMBERED);
   #hasWarned = false;
 
-  constructor(bucket: S3Bucket, reader: ObjectReader, options: KeepReplaced) {
+  constructor(bucket: Bucket, reader: ObjectReader, options: KeepReplaced) {
     this.#bucket = bucket;
     this.#reader = reader;
     this.#options = options;
@@ -54,18 +52,15 @@ export class ReplacedObjects {
   /** Copies the stored object if it has this revision. Never rejects: a copy is optional. */
   async keep(key: string, revision: WriteCondition, signal: AbortSignal): Promise<void> {
     if (!this.areKept || !isRevision(revision)) return;
-    const { client, name: bucket } = this.#bucket;
     try {
       const from = this.#bucket.nameOf(key);
       const found = await this.#reader.find(from, key, signal);
       if (found?.object.revision !== revision) return;
       const to = this.#folderOf(key) + revision;
-      await copyObject(client, { bucket, from, to, head: found.head, signal });
+      await this.#bucket.copy(from, to, found.head, signal);
       await this.#sweep();
     } catch (error) {
-      // Replaced or deleted meanwhile
-      const isGone = [404, 412].includes(statusOf(error) ?? 0);
-      if (!signal.aborted && !isGone) this.#warn(error);
+      if (!signal.aborted) this.#warn(error);
     }
   }
 
@@ -135,7 +130,8 @@ export class ReplacedObjects {
     if (this.#hasWarned) return;
     this.#hasWarned = true;
     const detail = inspect(error);
-    process.emitWarning('S3Store failed to keep or remove replaced snapshots', { detail });
+    const message = `failed to keep or remove replaced snapshots in ${this.#bucket.title}`;
+    process.emitWarning(message, { detail });
   };
 }
 

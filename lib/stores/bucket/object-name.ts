@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 /*
  * The name of an object in the bucket is `{prefix}{key}.object`, at most 1,024 bytes of UTF-8:
  *
- *   - A byte that S3, or a proxy, may misread is written as `!` and two hex digits.
+ *   - A byte that a server, or a proxy, may misread is written as `!` and two hex digits.
  *   - An empty segment between slashes is written as `!`. The dots of the segments `.` and `..` are
  *     escaped, and so is the end of a segment that ends as names do.
  *   - A key that is long, or no Unicode text, is written as the beginning of this form, `!!` and a

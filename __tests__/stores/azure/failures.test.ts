@@ -1,0 +1,121 @@
+import { BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-blob';
+import { SnapshotError } from '../../../lib/errors.js';
+import { AzureStore } from '../../../lib/stores/azure/index.js';
+import { SignedUrls } from '../../../lib/stores/azure/signed-urls.js';
+import { contentOf, listedKeys, put } from '../../../lib/testing/store-content.js';
+import { setDate } from '../../support/fake-date.js';
+import { heldParts, startServer } from '../../support/stubborn-server.js';
+import { cleanup } from '../../support/temporary-directory.js';
+
+const MIB = 1024 * 1024;
+const DAY = 86_400_000;
+const CREDENTIAL = new StorageSharedKeyCredential(
+  'account',
+  Buffer.from('secret').toString('base64'),
+);
+
+const { defer } = cleanup(afterEach);
+
+function make(url: string): AzureStore {
+  const client = new BlobServiceClient(url, CREDENTIAL, { retryOptions: { maxTries: 1 } });
+  const store = new AzureStore({ container: 'snaps', client, partSize: MIB, concurrentParts: 2 });
+  defer(() => store.close());
+  return store;
+}
+
+test.each([
+  [503, 'ServerBusy', 'STORE_FAILED'],
+  [429, 'TooManyRequests', 'STORE_FAILED'],
+  [403, 'AuthorizationFailure', 'STORE_FAILED'],
+  [507, 'Full', 'STORAGE_FULL'],
+])(
+  'After %d %s, all failures say what was asked for, and when to ask again',
+  async (status, code, expected) => {
+    const url = await startServer(defer, (req, res) => {
+      req.resume();
+      const type = { 'Content-Type': 'application/xml' };
+      res.writeHead(status, { ...type, 'Retry-After': '7', 'x-ms-error-code': code });
+      res.end(req.method === 'HEAD' ? '' : `<Error><Code>${code}</Code></Error>`);
+    });
+    const store = make(`${url}/account`);
+    for (const [operation, failing] of [
+      ['stat', () => store.stat('a/b')],
+      ['open', () => store.open('a/b')],
+      ['put', () => put(store, 'a/b', contentOf('a'))],
+      ['delete', () => store.delete('a/b')],
+      ['list', () => listedKeys(store, 'a/b')],
+    ] as const) {
+      const error = await failing().then(
+        () => undefined,
+        (thrown: unknown) => thrown,
+      );
+      expect(error).toMatchObject({ code: expected, retryAfter: 7 });
+      const start = `${operation} of "a/b" in the Azure container snaps: the server answered ${status}`;
+      expect(String(error)).toContain(start);
+      expect(SnapshotError.is(error) && error.isTransient).toBe(expected === 'STORE_FAILED');
+    }
+  },
+);
+
+test('A server that is gone is a failure of the store', async () => {
+  const store = make('http://127.0.0.1:1/account');
+  await expect(store.stat('key')).rejects.toMatchObject({ code: 'STORE_FAILED' });
+  await expect(put(store, 'key', contentOf('a'))).rejects.toMatchObject({ code: 'STORE_FAILED' });
+});
+
+test('A container that is missing is no miss', async () => {
+  const url = await startServer(defer, (_, res) => {
+    res.writeHead(404, { 'x-ms-error-code': 'ContainerNotFound' }).end();
+  });
+  await expect(make(`${url}/account`).stat('key')).rejects.toMatchObject({ code: 'STORE_FAILED' });
+});
+
+test('A write whose parts are not accepted yet reads only some parts of its body', async () => {
+  const { answer, held } = heldParts(2, (req) => req.url?.includes('comp=block&') === true);
+  const url = await startServer(defer, answer);
+  const controller = new AbortController();
+  const read = { bytes: 0 };
+  const writing = make(`${url}/account`).put('key', endless(read), { signal: controller.signal });
+  writing.catch(() => {});
+  await held;
+  expect(read.bytes).toBeLessThanOrEqual(4 * MIB);
+  controller.abort(new Error('enough'));
+  await expect(writing).rejects.toThrow('enough');
+});
+
+async function* endless(read: { bytes: number }): AsyncGenerator<Uint8Array> {
+  for (;;) {
+    read.bytes += MIB / 4;
+    yield Buffer.alloc(MIB / 4);
+  }
+}
+
+test('One user delegation key signs all URLs of some days', async () => {
+  const credential = { getToken: async () => ({ token: 'token', expiresOnTimestamp: 0 }) };
+  const client = new BlobServiceClient('https://account.blob.core.windows.net', credential);
+  let keys = 0;
+  client.getUserDelegationKey = async (signedStartsOn, signedExpiresOn) => {
+    keys += 1;
+    if (keys === 1) throw new Error('not yet');
+    const about = { signedObjectId: 'o', signedTenantId: 't', signedService: 'b' };
+    const value = Buffer.from('key').toString('base64');
+    return Object.assign(Object.create(null), {
+      ...about,
+      signedStartsOn,
+      signedExpiresOn,
+      signedVersion: '2020-02-10',
+      value,
+    });
+  };
+  const urls = new SignedUrls(client);
+  const blob = client.getContainerClient('snaps').getBlobClient('a/b.object');
+  await expect(urls.sign(blob, { expiresIn: 300 })).rejects.toThrow('not yet');
+  const url = await urls.sign(blob, { expiresIn: 300, contentType: 'application/zstd' });
+  await urls.sign(blob, { expiresIn: 300 });
+  expect(keys).toBe(2);
+  const { searchParams } = new URL(url);
+  expect([searchParams.get('sp'), searchParams.get('rsct')]).toEqual(['r', 'application/zstd']);
+  setDate(defer, 7 * DAY);
+  await urls.sign(blob, { expiresIn: 300 });
+  expect(keys).toBe(3);
+});
