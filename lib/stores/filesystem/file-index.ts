@@ -124,11 +124,19 @@ export class FileIndex {
     });
   }
 
-  delete(name: FileName): void {
+  /** @returns what was known. */
+  delete(name: FileName): IndexedObject | undefined {
+    const known = this.#objects.normal.get(name) ?? this.#objects.low.get(name);
     this.#change(({ normal, low }) => {
       normal.delete(name);
       low.delete(name);
     });
+    return known;
+  }
+
+  /** Notes that a deleted object is still there. */
+  restore(object: IndexedObject): void {
+    this.#change((objects) => put(objects, object));
   }
 
   /** The least recently used object that may be evicted for a newcomer. */

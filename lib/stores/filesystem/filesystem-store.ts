@@ -26,7 +26,13 @@ import type {
 import { FileIndex, type IndexedObject } from './file-index.js';
 import { filesOf, removeEmptyFolders } from './folders.js';
 import { makeRoom } from './make-room.js';
-import { encodeDescription, isObjectFileName, objectFileName, placeOf } from './object-file.js';
+import {
+  bytesFileName,
+  encodeDescription,
+  isObjectFileName,
+  objectFileName,
+  placeOf,
+} from './object-file.js';
 import {
   closingUnlessKept,
   FileBody,
@@ -48,9 +54,8 @@ const MAX_LOADING = 500;
 const SPARE_BUFFERS = 16;
 
 /**
- * Keeps each object as two files of a directory: its bytes, and its description. Any number of
- * processes may share the directory: a file is written under a temporary name, synced and renamed,
- * and the bytes are read through one descriptor.
+ * Keeps each object as two files: its bytes, and its description. Any number of processes may share
+ * the directory: files are written under temporary names, synced, renamed, read by one descriptor.
  *
  * It does not write conditionally: a file system can't compare and rename in one step, and has no
  * lock that is freed when its holder dies.
@@ -248,7 +253,7 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
   async #openRevision(name: string, revision: string | undefined) {
     for (let attempt = 0; attempt < MAX_OPEN_ATTEMPTS; attempt++) {
       const file = await this.#findRevision(name, revision);
-      if (file === undefined) return undefined;
+      if (file === undefined) break;
       const handle = await openBytes(this.#directory, file);
       if (handle !== undefined) return { file, handle, object: file.object };
     }
@@ -299,14 +304,15 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
     await handle.datasync();
     await this.#publishing(async () => {
       const name = objectFileName(object.key);
-      const replaced = await this.#find(name);
-      const isNamed = typeof ifRevision === 'string' && replaced !== undefined;
+      const found = typeof ifRevision === 'string' ? await this.#find(name) : undefined;
+      const kept = found?.object.revision;
       const isKept =
-        isNamed &&
-        (await this.#replaced.keep(name, replaced.object.revision, bytesOf(replaced.object)));
+        found !== undefined &&
+        (await this.#replaced.keep(name, found.object.revision, bytesOf(found.object)));
       const bytes = object.size + description.length;
       // The newcomer takes the place of the object that it replaces.
-      this.#index.delete(name);
+      const indexed = this.#index.delete(name);
+      let replaced: string | undefined;
       try {
         const fits = await this.#makeRoom({ bytes, priority });
         signal?.throwIfAborted();
@@ -315,18 +321,15 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
           await unlink(path);
           return;
         }
-        await publishFiles(this.#directory, path, object, description);
+        replaced = await publishFiles(this.#directory, path, object, description);
       } catch (error) {
-        if (replaced !== undefined) {
-          const { priority: old = 'normal' } = replaced.object;
-          this.#index.add(name, bytesOf(replaced.object), old);
-        }
+        if (indexed !== undefined) this.#index.restore(indexed);
         throw error;
       }
       this.#index.add(name, bytes, priority);
       if (this.#index.isOld) void this.#load().catch(() => {}); // the next write tries again
-      if (replaced === undefined || isKept) return;
-      await unlessMissing(unlink(join(this.#directory, replaced.bytesName)));
+      if (replaced === undefined || (isKept && replaced === kept)) return;
+      await unlessMissing(unlink(join(this.#directory, bytesFileName(name, replaced))));
     });
     return object;
   }

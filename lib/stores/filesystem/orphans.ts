@@ -6,9 +6,9 @@ import { replacedOf } from './replaced-files.js';
 
 /**
  * Milliseconds after which bytes without a description are removed: before that, a write may be
- * about to publish it.
+ * about to rename the description, which is its next step. If it takes longer, its object is a miss.
  */
-const GRACE_PERIOD = 60_000;
+const GRACE_PERIOD = 2000;
 
 /**
  * Removes files of bytes that no description names. A crash leaves them, or two processes that

@@ -4,7 +4,7 @@ import { moveFile } from '../../fs/move-file.js';
 import { temporaryName } from '../../fs/temporary.js';
 import type { Priority, StoredObject } from '../store.js';
 import { inFolder } from './folders.js';
-import { bytesFileName, markPriority, objectFileName } from './object-file.js';
+import { bytesFileName, markPriority, objectFileName, readDescription } from './object-file.js';
 
 /**
  * Gives the bytes and the description of an object their names. The description is synced before it
@@ -12,13 +12,14 @@ import { bytesFileName, markPriority, objectFileName } from './object-file.js';
  * content. If this rejects, the bytes are at `path` again.
  *
  * @param path the file of the bytes, synced.
+ * @returns the revision that was replaced.
  */
 export async function publishFiles(
   directory: string,
   path: string,
   object: StoredObject & { readonly priority: Priority },
   description: Buffer,
-): Promise<void> {
+): Promise<string | undefined> {
   const name = objectFileName(object.key);
   const bytes = join(directory, bytesFileName(name, object.revision));
   const temporary = join(directory, temporaryName('description'));
@@ -27,7 +28,10 @@ export async function publishFiles(
     await markPriority(temporary, object.priority);
     await inFolder(bytes, () => moveFile(path, bytes));
     try {
+      // Right before the rename: other processes may write the same object.
+      const replaced = await readDescription(join(directory, name), name);
       await rename(temporary, join(directory, name)); // the last step that can fail
+      return typeof replaced === 'object' ? replaced.object.revision : undefined;
     } catch (error) {
       await moveFile(bytes, path);
       throw error;
