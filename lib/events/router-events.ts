@@ -14,13 +14,15 @@ export type RequestedArtifact = Omit<AuthorizeContext, 'signal'>;
 
 /**
  * What became of a request. `hit`, `stale`, `miss`, `joined`: the client has got the artifact. `redirected`:
- * it has got the URL of the artifact, or of the repository. `notModified`: 304. `answered`: any other
+ * it has got the URL of the artifact, or of the repository. `offloaded`: the web server in front of the
+ * app sends the artifact. `notModified`: 304. `answered`: any other
  * success, such as HEAD. `refused`: a 4xx. `failed`: a 5xx, or an answer that broke off. `aborted`: the
  * client has left before its answer was complete.
  */
 export type RequestOutcome =
   | ArtifactOutcome
   | 'redirected'
+  | 'offloaded'
   | 'notModified'
   | 'answered'
   | 'refused'

@@ -24,8 +24,8 @@ function make(url: string): AzureStore {
 }
 
 test.each([
-  [503, 'ServerBusy', 'STORE_FAILED'],
-  [429, 'TooManyRequests', 'STORE_FAILED'],
+  [503, 'ServerBusy', 'STORE_BUSY'],
+  [429, 'TooManyRequests', 'STORE_BUSY'],
   [403, 'AuthorizationFailure', 'STORE_FAILED'],
   [507, 'Full', 'STORAGE_FULL'],
 ])(
@@ -52,7 +52,7 @@ test.each([
       expect(error).toMatchObject({ code: expected, retryAfter: 7 });
       const start = `${operation} of "a/b" in the Azure container snaps: the server answered ${status}`;
       expect(String(error)).toContain(start);
-      expect(SnapshotError.is(error) && error.isTransient).toBe(expected === 'STORE_FAILED');
+      expect(SnapshotError.is(error) && error.isTransient).toBe(expected !== 'STORAGE_FULL');
     }
   },
 );

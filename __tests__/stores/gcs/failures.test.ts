@@ -18,8 +18,8 @@ function make(url: string): GcsStore {
 }
 
 test.each([
-  [503, 'STORE_FAILED'],
-  [429, 'STORE_FAILED'],
+  [503, 'STORE_BUSY'],
+  [429, 'STORE_BUSY'],
   [403, 'STORE_FAILED'],
   [507, 'STORAGE_FULL'],
 ])(
@@ -46,7 +46,7 @@ test.each([
       expect({ operation, error }).toMatchObject({ error: { code: expected, retryAfter: 7 } });
       const start = `${operation} of "a/b" in the GCS bucket snaps: the server answered ${status}`;
       expect(String(error)).toContain(start);
-      expect(SnapshotError.is(error) && error.isTransient).toBe(expected === 'STORE_FAILED');
+      expect(SnapshotError.is(error) && error.isTransient).toBe(expected !== 'STORAGE_FULL');
     }
   },
 );
