@@ -43,6 +43,7 @@ const EXPECTED: [number, SnapshotErrorCode[]][] = [
       'REPOSITORY_UNSUPPORTED',
       'MIRROR_CORRUPTED',
       'LIMIT_EXCEEDED',
+      'STORE_BUSY',
       'OVERLOADED',
       'LOCK_UNAVAILABLE',
       'LOCK_LOST',
@@ -51,7 +52,7 @@ const EXPECTED: [number, SnapshotErrorCode[]][] = [
     ],
   ],
   [500, ['STORE_FAILED', 'INTERNAL', 'INVALID_OPTIONS']],
-  [500, ['TARGET_NOT_EMPTY', 'DOWNLOAD_FAILED', 'ARCHIVE_INVALID']],
+  [500, ['TARGET_NOT_EMPTY', 'DOWNLOAD_FAILED', 'ARCHIVE_INVALID', 'NAME_UNSUPPORTED']],
   [507, ['STORAGE_FULL']],
 ];
 

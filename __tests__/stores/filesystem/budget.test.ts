@@ -80,6 +80,43 @@ test('A write does not ask the file system for each object', async () => {
   expect(await effortOf(() => put(store, 'key', contentOf('c')))).toBe(before);
 });
 
+test('An object that left to make room on the disk takes no part of the budget, nor do its replaced versions', async () => {
+  const options = { maxBytes: 5 * MIB, keepReplacedFor: 10 * MINUTE, maxReplacedBytes: MIB * 5 };
+  const store = new FileSystemStore({ directory, ...options });
+  const { revision } = await put(store, 'org/repo/a', contentOf('a', MIB));
+  await put(store, 'org/repo/a', contentOf('a', MIB), {}, { ifRevision: revision });
+  await put(store, 'b', contentOf('b', MIB));
+  await used('b', 10);
+  const evictables = await store.listEvictable();
+  const [b, a] = evictables.sort((one, other) => one.usedAt - other.usedAt);
+  expect(a?.bytes).toBeGreaterThan(MIB);
+  expect(b?.bytes).toBeGreaterThan(MIB);
+  await a?.evict();
+  await a?.evict();
+  // Only the files of one object are left.
+  expect((await readdir(directory)).map((name) => name.split('.').at(-1)).sort()).toEqual([
+    'bytes',
+    'object',
+  ]);
+  for (const key of ['c', 'd', 'e']) await put(store, key, contentOf(key, MIB));
+  expect(await listedKeys(store)).toEqual(['b', 'c', 'd', 'e']);
+  await put(store, 'f', contentOf('f', MIB));
+  expect(await listedKeys(store)).toEqual(['c', 'd', 'e', 'f']);
+});
+
+test('An object that was used or replaced since it was listed stays when the disk is full', async () => {
+  const store = new FileSystemStore({ directory });
+  for (const key of ['used', 'replaced']) {
+    await put(store, key, contentOf(key));
+    await used(key, 10);
+  }
+  const evictables = await store.listEvictable();
+  await used('used', 0); // as another process does
+  await put(store, 'replaced', contentOf('new'));
+  for (const { evict } of evictables) await evict();
+  expect(await listedKeys(store)).toEqual(['replaced', 'used']);
+});
+
 test('A replaced object counts once', async () => {
   const store = new FileSystemStore({ directory, maxBytes: 3 * MIB });
   await put(store, 'other', contentOf('other', MIB));
