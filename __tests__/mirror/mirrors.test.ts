@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { temporaryName } from '../../lib/fs/temporary.js';
-import type { SnapshotOptions, SnapshotService } from '../../lib/index.js';
+import { MemoryLocks, type SnapshotOptions, type SnapshotService } from '../../lib/index.js';
 import { type FreshRepository, freshRepository, read } from '../support/fresh-repository.js';
 import { HOST, leftovers } from '../support/host-app.js';
 import { listen } from '../support/listen.js';
@@ -69,7 +69,8 @@ test('A start removes the clones of a dead process, and no mirror', async () => 
 });
 
 test('Two processes that clone at once end up with one mirror', async () => {
-  const [a, b] = [start(), start()];
+  // With locks of their own: otherwise only one of them clones.
+  const [a, b] = [start({ locks: new MemoryLocks() }), start({ locks: new MemoryLocks() })];
   const gate = upstream.gate(PATH);
   const answers = Promise.all([build(a), build(b)]);
   await upstream.waitFor(() => upstream.uploadPacks(PATH) === 2);

@@ -55,7 +55,7 @@ async function all(): Promise<string[]> {
 
 async function restart(): Promise<void> {
   const service = await start();
-  await service.ready();
+  await service.listRepositories(); // waits until the start has found all mirrors
   await service.close();
 }
 

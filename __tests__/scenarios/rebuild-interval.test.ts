@@ -122,6 +122,7 @@ test('With staleWhileRevalidate 0, each request gets every push that came before
   const service = start({ freshness: { staleWhileRevalidate: 0, maxAge: 0 } });
   for (let i = 0; i < 3; i++) {
     const commit = await push(repository.bare, { message: `push ${i}` });
+    clock.tick(1);
     expect((await read(service, repository.snapshot)).commit).toBe(commit);
   }
 });

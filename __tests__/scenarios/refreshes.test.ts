@@ -4,6 +4,7 @@
 
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { install } from '@sinonjs/fake-timers';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { MemoryStore, SnapshotError } from '../../lib/index.js';
 import { fakeDate } from '../support/fake-date.js';
@@ -207,6 +208,11 @@ describe('notifyPush', () => {
 
   test('checks once for many calls, and not before checkInterval is over', async () => {
     const checkInterval = 60 * 60_000;
+    const clock = install({
+      now: Date.now(),
+      toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'],
+    });
+    defer(() => clock.uninstall());
     const service = await repository.startService({ freshness: { maxAge: NEVER, checkInterval } });
     const other = { ...repository.id, path: `${repository.path}-other` };
     await buildSmall(join(repository.root, `${other.path}.git`));
@@ -216,11 +222,9 @@ describe('notifyPush', () => {
     for (let i = 0; i < 100; i++) expect(await service.notifyPush(url())).toBe(true);
     await service.refresh(other);
     expect(asked()).toBe(before);
-    fakeDate(defer, checkInterval);
     const refreshed = next(service, 'fetch done', repository.id);
     const count = counter(service, 'fetch done', repository.id);
-    // This makes the service look at the clock.
-    await service.notifyPush(url());
+    clock.tick(checkInterval);
     await refreshed;
     await service.close({ drain: true });
     expect([count(), asked()]).toEqual([1, before + 1]);

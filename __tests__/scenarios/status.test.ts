@@ -7,6 +7,7 @@ import { cleanup } from '../support/temporary-directory.js';
 
 const { directory, defer } = cleanup(afterEach);
 const IDLE = { running: 0, queued: 0 };
+const NONE = { busy: 0, idle: 0 };
 let repository: FreshRepository;
 
 beforeEach(async () => {
@@ -73,6 +74,7 @@ describe('The statistics of a service', () => {
       queries: IDLE,
       repacks: IDLE,
       builds: IDLE,
+      threads: { mirrors: NONE, builds: NONE },
     });
 
     const gate = repository.upstream.gate(repository.path);
@@ -106,6 +108,7 @@ describe('The statistics of a service', () => {
       queries: IDLE,
       repacks: IDLE,
       builds: IDLE,
+      threads: { mirrors: NONE, builds: NONE },
     });
   });
 });

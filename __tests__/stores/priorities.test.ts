@@ -148,6 +148,24 @@ describe('A file that a store took', () => {
     }
   });
 
+  test('keeps its mode when it cannot be taken', async () => {
+    const path = join(await directory(), 'objects');
+    const store = new FileSystemStore({ directory: path });
+    await put(store, 'key', contentOf('a'));
+    await rm(path, { recursive: true });
+    await writeFile(path, 'not a directory');
+    const file = join(await directory(), 'file');
+    await writeFile(file, contentOf('b'));
+    for (const [mode, priority] of [
+      [0o755, 'normal'],
+      [0o644, 'low'],
+    ] as const) {
+      await chmod(file, mode);
+      await expect(store.putFile('key', file, { priority })).rejects.toThrow();
+      expect((await stat(file)).mode & 0o777).toBe(mode);
+    }
+  });
+
   // Where the machine has another file system than the one for temporary files
   const another = ['/dev/shm', '/var/tmp', process.cwd()].find(
     (place) => existsSync(place) && statSync(place).dev !== statSync(tmpdir()).dev,

@@ -29,6 +29,7 @@ async function demo([url]) {
   const snapshots = createSnapshotRouter({
     dataDir: join(directory, 'data'),
     hosts: { [source.host]: { baseUrl: source.baseUrl, allowPrivateAddresses: true } },
+    logger: false, // the demo itself says what failed
   });
   releases.push(() => snapshots.close());
   const app = express().use('/git', snapshots);

@@ -210,7 +210,10 @@ export class ArtifactService implements SnapshotService {
   }
 
   async listRepositories({ signal }: SignalOptions = {}): Promise<RepositoryStatus[]> {
-    return await abortable(signal, () => listRepositories(this.#parts, signal));
+    return await abortable(signal, async () => {
+      await this.#started();
+      return await listRepositories(this.#parts, signal);
+    });
   }
 
   stats(): ServiceStats {
