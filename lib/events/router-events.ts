@@ -39,7 +39,7 @@ export interface RequestEndedEvent {
   readonly status: number | undefined;
   /** The failure that the client has got, or that broke off its answer. */
   readonly error: SnapshotError | undefined;
-  /** Bytes of the artifact that were sent. */
+  /** Bytes of the artifact that the app has sent. */
   readonly bytes: number;
   /** Milliseconds until the first byte of the artifact; `undefined` if none was sent. */
   readonly firstByteMs: number | undefined;
