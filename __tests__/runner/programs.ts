@@ -9,6 +9,8 @@ interface Program {
   readonly packages: readonly string[];
   /** For a program without a package: the module that `go install` takes. */
   readonly go?: string;
+  /** Whether only suites of `npm run test:hosts` need it. */
+  readonly hosts?: boolean;
 }
 
 /** The programs by the names that suites use, as in `@needs redis`. `.ci/setup` installs them from the same file. */
