@@ -9,5 +9,7 @@ export default async function afterAll(): Promise<void> {
   const files = (await readdir(directory)).filter((name) => !own.includes(name));
   const processes = (await processesOf(directory)).map(({ command }) => command);
   if (files.length + processes.length === 0) return;
-  throw new Error(`left behind: ${[...files, ...processes].join(', ')}`);
+  const content = await readdir(directory, { recursive: true });
+  const left = content.filter((path) => !own.some((name) => path.startsWith(name)));
+  throw new Error(`left behind: ${[...left, ...processes].join(', ')}`);
 }
