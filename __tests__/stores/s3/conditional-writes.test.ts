@@ -1,7 +1,14 @@
+import { setImmediate } from 'node:timers/promises';
 import { S3Store } from '../../../lib/stores/s3/index.js';
 import { registerCases } from '../../../lib/testing/contract.js';
 import { conditionCases } from '../../../lib/testing/store-conditions.js';
-import { assertContent, assertMiss, contentOf, put } from '../../../lib/testing/store-content.js';
+import {
+  assertContent,
+  assertMiss,
+  contentOf,
+  listedKeys,
+  put,
+} from '../../../lib/testing/store-content.js';
 import { type FakeRequest, FakeS3, fail } from '../../support/fake-s3.js';
 import { cleanup } from '../../support/temporary-directory.js';
 
@@ -10,10 +17,14 @@ import { cleanup } from '../../support/temporary-directory.js';
  */
 const PART = 5 * 1024 * 1024;
 const REFUSED = { code: 'PRECONDITION_FAILED' };
-/** The requests of a write by its size. */
-const SIZES = [
-  ['one request', 1000, 'PutObject'],
-  ['parts', 1.5 * PART, 'CompleteMultipartUpload'],
+/** The requests that publish, by the size of the write. */
+const WRITES = [
+  ['one request', { size: 1000, operation: 'PutObject' }],
+  ['parts', { size: 1.5 * PART, operation: 'CompleteMultipartUpload' }],
+  [
+    'parts, to a server that checks only single requests',
+    { size: 1.5 * PART, operation: 'PutObject', checksUploads: false },
+  ],
 ] as const;
 
 const { defer } = cleanup(afterEach);
@@ -26,7 +37,9 @@ beforeEach(async () => {
 });
 
 function make(): S3Store {
-  const options = { bucket: 'bucket', config: s3.config, partSize: PART };
+  const requestChecksumCalculation = 'WHEN_REQUIRED'; // the checksums take most of the time
+  const config = { ...s3.config, requestChecksumCalculation } as const;
+  const options = { bucket: 'bucket', config, partSize: PART };
   // What is kept of what is replaced takes requests of its own.
   const made = new S3Store({ ...options, keepReplacedFor: 0 });
   defer(() => made.close());
@@ -37,22 +50,52 @@ function make(): S3Store {
 function atFirst(operation: string, work: (request: FakeRequest) => boolean | Promise<boolean>) {
   let isOver = false;
   return async (request: FakeRequest) => {
-    if (isOver || request.operation !== operation) return false;
+    if (isOver || request.operation !== operation || isProbe(request)) return false;
     isOver = true;
     return await work(request);
   };
 }
 
-describe('An S3Store keeps the contract of conditions:', () => {
+function isProbe({ name }: FakeRequest): boolean {
+  return name.startsWith('!probe/');
+}
+
+/** The operations of the requests that are no probes. */
+function operations(): string[] {
+  return s3.requests.flatMap((request) => (isProbe(request) ? [] : [request.operation]));
+}
+
+/** Its date tells when leftovers were searched for. */
+const SWEPT = '!large-swept';
+
+/** The names of all other objects. */
+function names(): string[] {
+  return [...s3.objects.keys()].filter((name) => name !== SWEPT).sort();
+}
+
+describe.each([
+  ['one request', true],
+  ['several parts, to a server that does not check uploads', false],
+] as const)('An S3Store keeps the contract of conditions, in %s:', (_, checksUploads) => {
   registerCases(
     test,
     conditionCases,
-    () => ({ store: make() }),
+    () => {
+      s3.checksUploads = checksUploads;
+      const about = checksUploads ? {} : { bytesInParts: PART + 1 };
+      return { store: make(), reopen: make, ...about };
+    },
     ({ store: made }) => made.close(),
   );
 });
 
-describe.each(SIZES)('A write in %s', (_, size, operation) => {
+describe.each(WRITES)('A write in %s', (_, { size, operation, ...server }) => {
+  beforeEach(() => {
+    Object.assign(s3, server);
+  });
+
+  /** If the server checks nothing, there are no pointers. */
+  const publishing = size > PART ? 'CompleteMultipartUpload' : operation;
   const old = contentOf('old', size);
   const content = contentOf('new', size);
   const other = contentOf('other', size);
@@ -123,7 +166,7 @@ describe.each(SIZES)('A write in %s', (_, size, operation) => {
     s3.requests.length = 0;
     await put(store, 'key', content, {}, { ifRevision: revision });
     await assertContent(store, 'key', content);
-    expect(s3.operations().filter((name) => name === operation)).toHaveLength(1);
+    expect(s3.operations().filter((name) => name === publishing)).toHaveLength(1);
     // What it would replace is looked at all the same.
     await expect(put(store, 'key', other, {}, { ifRevision: revision })).rejects.toMatchObject(
       REFUSED,
@@ -147,9 +190,168 @@ test('A write without a condition makes no request for it', async () => {
 test('A condition takes one request, and at first one more to find the bucket', async () => {
   const { revision } = await put(store, 'key', contentOf('a'), {}, { ifRevision: null });
   await put(store, 'key', contentOf('b'), {}, { ifRevision: revision });
-  const [first, second, ...later] = s3.operations();
+  const [first, second, ...later] = operations();
   expect([first, second]).toEqual(['HeadObject', 'HeadBucket']);
   expect(later).toEqual(['PutObject', 'HeadObject', 'PutObject']);
+});
+
+test('A store probes the server once for each kind of write, and leaves nothing behind', async () => {
+  for (const size of [1000, 1.5 * PART, 1000, 1.5 * PART])
+    await put(store, `key-${size}`, contentOf('a', size), {}, { ifRevision: null }).catch(() => {});
+  const probes = s3.requests.filter(isProbe).map(({ operation, req }) => {
+    const { 'if-match': match, 'if-none-match': noneMatch } = req.headers;
+    return [operation, match ?? noneMatch].filter(Boolean).join(' ');
+  });
+  const conditions = [
+    '*',
+    '*',
+    '00000000000000000000000000000000',
+    expect.stringMatching(/^\w{32}$/),
+  ];
+  const ofKind = (name: string) => probes.filter((probe) => probe.startsWith(name));
+  for (const name of ['PutObject', 'CompleteMultipartUpload']) {
+    const tags = ofKind(name).map((probe) => probe.slice(name.length + 1));
+    expect(tags).toEqual(conditions);
+  }
+  expect(probes).toHaveLength(5 + 11);
+  expect(s3.uploads.size).toBe(0);
+  expect(names()).toEqual(['key-1000.object', `key-${1.5 * PART}.object`]);
+});
+
+test('A server that forbids probes gets conditions', async () => {
+  s3.before = (request) => {
+    if (isProbe(request) && request.operation === 'PutObject')
+      fail(request.res, 403, 'AccessDenied');
+    return isProbe(request) && request.operation === 'PutObject';
+  };
+  await put(store, 'key', contentOf('a'), {}, { ifRevision: null });
+  s3.before = atFirst('PutObject', async () => {
+    await put(make(), 'key', contentOf('b'));
+    return false;
+  });
+  const { revision } = (await store.stat('key')) ?? {};
+  const writing = put(store, 'key', contentOf('c'), {}, { ifRevision: revision });
+  await expect(writing).rejects.toMatchObject(REFUSED);
+});
+
+test('The process is warned once about a server that ignores conditions', async () => {
+  s3.checksWrites = false;
+  const warnings: string[] = [];
+  const listen = ({ message }: Error) => void warnings.push(message);
+  process.on('warning', listen);
+  defer(() => void process.off('warning', listen));
+  let revision: string | null = null;
+  for (const seed of ['a', 'b', 'c'])
+    ({ revision } = await put(store, 'key', contentOf(seed), {}, { ifRevision: revision }));
+  await setImmediate();
+  expect(warnings).toEqual(['the server of bucket bucket does not check conditions of writes']);
+});
+
+/** Waits for work in the background. */
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await setImmediate();
+}
+
+describe('On a server that does not check uploads, an object in parts', () => {
+  const large = contentOf('large', 1.5 * PART);
+  const metadata = { text: contentOf('text', 3000).toString('base64') };
+
+  beforeEach(() => {
+    s3.checksUploads = false;
+  });
+
+  test.each([{}, metadata])('is read and listed like any other', async (described) => {
+    const stored = await put(store, 'key', large, described, { ifRevision: null });
+    expect(names()).toEqual([`!large/key.object/${stored.revision}`, 'key.object']);
+    expect(await store.stat('key')).toEqual(stored);
+    await assertContent(store, 'key', large);
+    for (const [start, end] of [
+      [0, 9],
+      [PART - 1, PART + 1],
+      [large.length - 1, large.length - 1],
+    ] as const) {
+      const part = large.subarray(start, end + 1);
+      await assertContent(store, 'key', part, { range: { start, end }, revision: stored.revision });
+    }
+    const outside = { start: 0, end: large.length };
+    await expect(store.open('key', { range: outside })).rejects.toThrow(RangeError);
+    expect(await listedKeys(store)).toEqual(['key']);
+  });
+
+  test('leaves no bytes when it is replaced, refused or deleted', async () => {
+    const { revision } = await put(store, 'key', large, {}, { ifRevision: null });
+    const late = put(store, 'key', large, {}, { ifRevision: null });
+    await expect(late).rejects.toMatchObject(REFUSED);
+    expect(names()).toEqual([`!large/key.object/${revision}`, 'key.object']);
+    const next = await put(store, 'key', large, {}, { ifRevision: revision });
+    expect(names()).toEqual([`!large/key.object/${next.revision}`, 'key.object']);
+    const small = await put(store, 'key', contentOf('a'), {}, { ifRevision: next.revision });
+    expect(names()).toEqual(['key.object']);
+    await put(store, 'key', large, {}, { ifRevision: small.revision });
+    await store.delete('key');
+    expect(names()).toEqual([]);
+  });
+
+  test('is kept as a copy when it is replaced', async () => {
+    const options = { bucket: 'bucket', config: s3.config, partSize: PART };
+    const keeping = new S3Store(options);
+    defer(() => keeping.close());
+    const { revision } = await put(keeping, 'key', large, metadata, { ifRevision: null });
+    await put(keeping, 'key', contentOf('new'), {}, { ifRevision: revision });
+    expect(names()).toEqual([`!replaced/key.object/${revision}`, 'key.object']);
+    await assertContent(keeping, 'key', large, { revision });
+  });
+
+  test('is a miss when its bytes have expired', async () => {
+    const { revision } = await put(store, 'key', large, {}, { ifRevision: null });
+    s3.objects.delete(`!large/key.object/${revision}`);
+    expect(await store.open('key')).toBeUndefined();
+    await put(store, 'key', contentOf('new'), {}, { ifRevision: revision });
+    await assertContent(store, 'key', contentOf('new'));
+  });
+
+  test('keeps its bytes when the server does not tell whether the pointer is stored', async () => {
+    s3.after = ({ operation, name, res }) => {
+      if (operation !== 'PutObject' || name !== 'key.object') return false;
+      s3.before = (later) => {
+        fail(later.res, 400, 'Whatever');
+        return true;
+      };
+      res.destroy();
+      return true;
+    };
+    const writing = put(store, 'key', large, {}, { ifRevision: null });
+    await expect(writing).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    s3.before = () => false;
+    await assertContent(store, 'key', large);
+  });
+
+  test('is searched for its leftovers once a day, by one of all processes', async () => {
+    const old = new Date(Date.now() - 25 * 60 * 60_000);
+    const { revision } = await put(store, 'kept', large, {}, { ifRevision: null });
+    await until(() => operations().includes('ListObjectsV2'));
+    const current = `!large/kept.object/${revision}`;
+    const leftovers = ['!large/kept.object/older', '!large/gone.object/1'];
+    for (const name of leftovers)
+      s3.objects.set(name, { content: Buffer.from('x'), metadata: {}, modifiedAt: old });
+    s3.objects.set('!large/new.object/1', { content: Buffer.from('x'), metadata: {} });
+    const bytes = s3.objects.get(current);
+    if (bytes !== undefined) s3.objects.set(current, { ...bytes, modifiedAt: old });
+
+    const search = async () => {
+      s3.requests.length = 0;
+      await put(make(), `other-${s3.objects.size}`, large, {}, { ifRevision: null });
+      await until(() => s3.requests.some(({ name }) => name === SWEPT));
+    };
+    await search();
+    expect(names()).toEqual(expect.arrayContaining(leftovers));
+    s3.objects.set(SWEPT, { content: Buffer.from('x'), metadata: {}, modifiedAt: old });
+    await search();
+    await until(() => !names().includes('!large/kept.object/older'));
+    await until(() => !names().includes('!large/gone.object/1'));
+    expect(names()).toEqual(expect.arrayContaining(['!large/new.object/1', current]));
+    await assertContent(store, 'kept', large);
+  });
 });
 
 test('Without conditionalWrites, no request has a condition', async () => {

@@ -4,6 +4,7 @@ import {
   assertContent,
   beginPut,
   contentOf,
+  listedKeys,
   mustOpen,
   put,
   rest,
@@ -196,6 +197,116 @@ describe('When an S3Store reads,', () => {
     await expect(rest(body)).rejects.toMatchObject(STORE_FAILED);
   });
 
+  test('a body that is cut off continues where it ended, in the same revision', async () => {
+    await put(store, 'key', LARGE);
+    cutOff((earlier) => (earlier < 3 ? 2 * MIB : undefined));
+    await assertContent(store, 'key', LARGE);
+    const reads = s3.requests.filter(({ operation }) => operation === 'GetObject');
+    const fields = reads.map(({ req }) => [req.headers.range, req.headers['if-match']]);
+    expect(fields).toEqual([
+      [undefined, undefined],
+      ...[2, 4, 6].map((read) => [`bytes=${read * MIB}-${LARGE.length - 1}`, s3.tagOf(LARGE)]),
+    ]);
+    const range = { start: MIB, end: 4 * MIB };
+    s3.requests.length = 0;
+    await assertContent(store, 'key', LARGE.subarray(MIB, 4 * MIB + 1), { range });
+  });
+
+  test('a body that is cut off goes on with the copy of its revision when the object was replaced', async () => {
+    const { revision } = await put(store, 'key', LARGE);
+    const { body } = await mustOpen(store, 'key');
+    body.destroy();
+    cutOff((earlier) => (earlier === 1 ? MIB : undefined));
+    const opened = await mustOpen(store, 'key');
+    await put(store, 'key', contentOf('new'), {}, { ifRevision: revision });
+    expect((await rest(opened.body)).equals(LARGE)).toBe(true);
+  });
+
+  test('a body fails if its revision is gone, is cut off without new bytes, or is cut off too often', async () => {
+    await put(store, 'key', LARGE);
+    cutOff(() => MIB);
+    const gone = await mustOpen(store, 'key');
+    s3.objects.delete('key.object');
+    await expect(rest(gone.body)).rejects.toMatchObject(STORE_FAILED);
+    s3.before = () => false;
+    await put(store, 'key', LARGE);
+    for (const [bytes, requests] of [
+      [0, 2],
+      [MIB, 6],
+    ] as const) {
+      s3.requests.length = 0;
+      cutOff((earlier) => (earlier === 0 ? MIB : bytes));
+      const { body } = await mustOpen(store, 'key');
+      await expect(rest(body)).rejects.toMatchObject(STORE_FAILED);
+      expect(s3.operations()).toHaveLength(requests);
+    }
+  });
+
+  test('a server that does not answer, or stops in the middle, is given up after the idle time', async () => {
+    const config = { ...s3.config, maxAttempts: 1 };
+    const impatient = new S3Store({ bucket: 'bucket', config, idleTimeout: 1000 });
+    defer(() => impatient.close());
+    await put(store, 'key', LARGE);
+    s3.before = () => true;
+    const requests = [
+      impatient.stat('key'),
+      impatient.open('key'),
+      put(impatient, 'key', contentOf('a')),
+      impatient.delete('key'),
+    ];
+    for (const { status, reason } of (await Promise.allSettled(
+      requests,
+    )) as PromiseRejectedResult[])
+      expect({ status, reason }).toMatchObject({ status: 'rejected', reason: STORE_FAILED });
+    s3.requests.length = 0;
+    s3.before = ({ operation, earlier, res }) => {
+      if (operation !== 'GetObject' || earlier > 0) return false;
+      const headers = { 'Content-Length': LARGE.length, ETag: s3.tagOf(LARGE), ...metadata() };
+      res.writeHead(200, headers).write(LARGE.subarray(0, MIB));
+      return true;
+    };
+    await assertContent(impatient, 'key', LARGE);
+    expect(s3.operations()).toEqual(['GetObject', 'GetObject']);
+  });
+
+  test.each([
+    [503, 'SlowDown', 7],
+    [503, 'ServiceUnavailable', undefined],
+    [429, 'TooManyRequests', undefined],
+  ])('a server that asks for fewer requests is busy: %d %s', async (status, code, retryAfter) => {
+    s3.before = ({ res }) => {
+      if (retryAfter !== undefined) res.setHeader('Retry-After', retryAfter);
+      fail(res, status, code);
+      return true;
+    };
+    const busy = { code: 'STORE_BUSY', isTransient: true, httpStatus: 503, retryAfter };
+    const config = { ...s3.config, maxAttempts: 1 };
+    const impatient = new S3Store({ bucket: 'bucket', config });
+    defer(() => impatient.close());
+    for (const request of [
+      () => impatient.stat('key'),
+      () => impatient.open('key'),
+      () => put(impatient, 'key', contentOf('a')),
+    ])
+      await expect(request()).rejects.toMatchObject(busy);
+  });
+
+  test('an error names the operation, the object and the bucket', async () => {
+    s3.before = ({ res }) => {
+      fail(res, 403, 'AccessDenied');
+      return true;
+    };
+    for (const [request, text] of [
+      [() => store.stat('a/b'), 'stat of "a/b" in the S3 bucket bucket: the server answered 403'],
+      [() => store.open('a/b'), 'open of "a/b" in the S3 bucket bucket: the server answered 403'],
+      [() => put(store, 'a/b', contentOf('a')), 'put of "a/b" in the S3 bucket bucket'],
+      [() => put(store, 'a/b', LARGE), 'put of "a/b" in the S3 bucket bucket'],
+      [() => store.delete('a/b'), 'delete of "a/b" in the S3 bucket bucket'],
+      [() => listedKeys(store), 'list of "" in the S3 bucket bucket'],
+    ] as const)
+      await expect(request()).rejects.toThrow(text);
+  });
+
   test('a range of another revision than the wanted one is a miss', async () => {
     const { revision } = await put(store, 'key', contentOf('old'));
     await put(store, 'key', contentOf('new'));
@@ -284,6 +395,30 @@ describe('When an S3Store reads,', () => {
 async function* parts(count: number): AsyncGenerator<Uint8Array> {
   const chunk = contentOf('a', MIB);
   for (let written = 0; written < count * PART; written += MIB) yield chunk;
+}
+
+/** Cuts answers to `GetObject` off after some bytes, by how many such requests there were before. */
+function cutOff(bytesOf: (earlier: number) => number | undefined): void {
+  s3.before = ({ operation, earlier, name, req, res }) => {
+    const bytes = operation === 'GetObject' ? bytesOf(earlier) : undefined;
+    const object = s3.objects.get(name);
+    if (bytes === undefined || object === undefined) return false;
+    const { content } = object;
+    const [, start = '0', end = content.length - 1] =
+      /^bytes=(\d+)-(\d+)$/.exec(req.headers.range ?? '') ?? [];
+    const wanted = content.subarray(Number(start), Number(end) + 1);
+    const range = `bytes ${start}-${end}/${content.length}`;
+    res.writeHead(req.headers.range === undefined ? 200 : 206, {
+      'Content-Length': wanted.length,
+      'Content-Range': range,
+      ETag: s3.tagOf(content),
+      ...object.metadata,
+    });
+    res.flushHeaders();
+    if (bytes === 0) res.destroy();
+    else res.write(wanted.subarray(0, bytes), () => res.destroy());
+    return true;
+  };
 }
 
 /** Of the object that is stored. */
