@@ -30,13 +30,11 @@ import type { RepositoryId } from '../repository.js';
 import type { StoredFile } from '../stores/store.js';
 import { checkProcess } from '../workers/check-process.js';
 import { createParts, type ServiceParts } from './parts.js';
+import { releaseParts } from './release-parts.js';
 import type { RepositoryStatus, ServiceStats } from './service-status.js';
 import type { CloseOptions, SnapshotService } from './snapshot-service.js';
 import { statsOf } from './stats.js';
 import { listRepositories, statusOf } from './status.js';
-
-/** Milliseconds for which `close` waits for all ended work: a store or lock may ignore its signal. */
-const CLOSING_TIME = 30_000;
 
 /**
  * The service that `createSnapshotService` makes: checks the arguments of calls, and passes them to
@@ -229,7 +227,7 @@ export class ArtifactService implements SnapshotService {
       // Rejects only when the signal aborts, which ends only this wait.
       await unlessAborted(drained, signal).catch(() => {});
       this.#closing.abort(new SnapshotError('CLOSED', 'the service was closed'));
-      this.#released ??= this.#release();
+      this.#released ??= releaseParts(this.#parts, this.#config, this.#started);
       await this.#released;
     } finally {
       clearInterval(alive);
@@ -251,27 +249,6 @@ export class ArtifactService implements SnapshotService {
       const progress = this.#parts.mirrors.find(repository)?.cloneProgress;
       throw SnapshotError.is(error) ? tellProgress(error, progress) : error;
     });
-  }
-
-  async #release(): Promise<void> {
-    const { builds, mirrors, writer, checks, refresher, removal, store, locks } = this.#parts;
-    const late = AbortSignal.timeout(CLOSING_TIME);
-    const ended = async (...work: Promise<unknown>[]) => {
-      await unlessAborted(Promise.all(work), late).catch((error: unknown) => {
-        if (error !== late.reason) throw error;
-      });
-    };
-    await ended(builds.settled());
-    await ended(mirrors.close(), writer.close());
-    await ended(checks.settled(), refresher.settled());
-    await ended(removal.settled());
-    await ended(Promise.allSettled([this.#started()]));
-    if (late.aborted) {
-      process.emitWarning('the service is closed, but a store or locks have not ended their calls');
-    }
-    // The host app closes the store and the locks that it has made.
-    if (this.#config.store === undefined) await store.close?.();
-    if (this.#config.locks === undefined) await locks.close?.();
   }
 
   async #start(): Promise<void> {

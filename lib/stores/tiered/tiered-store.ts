@@ -8,7 +8,7 @@ import { callHost } from '../../call-host.js';
 import { checkOptions } from '../../check-options.js';
 import { SnapshotError } from '../../errors.js';
 import { withStoreFailure } from '../../fs/errors.js';
-import { chunksOf, endBody, fileBody } from '../body.js';
+import { chunksOf, endBody } from '../body.js';
 import { sliceOf } from '../range.js';
 import type {
   ListOptions,
@@ -25,6 +25,7 @@ import { toStoreError } from './idle-timeout.js';
 import { bothTiersFailed, encodeCopy, type Found, LocalCopies, storedIn } from './local-copies.js';
 import type { StoreFailure, TieredStoreOptions } from './options.js';
 import { type TieredStoreConfig, tieredStoreSchema } from './schema.js';
+import { uploadFile } from './upload-file.js';
 
 const MAX_REMEMBERED = 10_000;
 
@@ -260,7 +261,7 @@ export class TieredStore implements SnapshotStore, AsyncDisposable {
   ): Promise<StoredObject> {
     const { metadata = {}, priority } = options;
     signal?.throwIfAborted();
-    const object = await this.#upload(key, file, options, signal);
+    const object = await uploadFile(this.#shared, key, file, options, signal);
     this.#remember(key, object);
     try {
       const copyOptions = { metadata: encodeCopy(metadata, object), priority };
@@ -272,27 +273,6 @@ export class TieredStore implements SnapshotStore, AsyncDisposable {
       await withStoreFailure(() => rm(file, { force: true }));
       return object;
     }
-  }
-
-  /** Copies a file to the shared tier; `undefined` if the shared tier fails. */
-  async #upload(
-    key: string,
-    file: string,
-    options: PutOptions,
-    signal: AbortSignal | undefined,
-  ): Promise<StoredObject | undefined> {
-    const write = await this.#shared.write(key, options);
-    return await withStoreFailure(async () => {
-      try {
-        for await (const chunk of fileBody(file, signal)) {
-          await write?.write(chunk);
-          if (write?.hasEnded !== false) return undefined;
-        }
-        return await write?.finish();
-      } finally {
-        await write?.abort();
-      }
-    });
   }
 
   /** Remembers the shared tier's object; `undefined`: it has none, or did not take the object. */
