@@ -1,7 +1,8 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, statSync, watch } from 'node:fs';
 import {
   appendFile,
   type FileHandle,
+  mkdir,
   mkdtemp,
   open,
   readdir,
@@ -15,6 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { withStoreFailure } from '../../../lib/fs/errors.js';
+import { isTemporaryName } from '../../../lib/fs/temporary.js';
 import { FileSystemStore } from '../../../lib/stores/filesystem/filesystem-store.js';
 import { filesOf } from '../../../lib/stores/filesystem/folders.js';
 import { storeContract } from '../../../lib/testing/index.js';
@@ -204,13 +206,37 @@ describe('putFile()', () => {
       const store = new FileSystemStore({ directory });
       const file = join(elsewhere, 'file');
       await writeFile(file, contentOf('a', 2 * MIB));
-      await store.putFile('key', file, { metadata: { name: 'value' } });
-      await assertContent(store, 'key', contentOf('a', 2 * MIB));
+      await store.putFile('a/key', file, { metadata: { name: 'value' } });
+      await assertContent(store, 'a/key', contentOf('a', 2 * MIB));
       expect(await readdir(elsewhere)).toEqual([]);
-      expect((await readdir(directory)).length).toBe(2);
+      expect(await readdir(directory)).toEqual(['a']);
+      expect((await readdir(join(directory, 'a'))).length).toBe(2);
     } finally {
       await rm(elsewhere, { recursive: true });
     }
+  });
+
+  /** At its start, a store removes what crashed processes left there. */
+  (another === undefined ? test.skip : test)('copies into the directory itself', async () => {
+    const elsewhere = await mkdtemp(join(another ?? '', 'filesystem-store-'));
+    defer(() => rm(elsewhere, { recursive: true }));
+    const file = join(elsewhere, 'file');
+    await writeFile(file, contentOf('a'));
+    await mkdir(directory);
+    const seen: string[] = [];
+    const over = new Promise<void>((resolve) => {
+      const watcher = watch(directory, (_, name) => {
+        seen.push(name ?? '');
+        if (name === 'over') resolve();
+      });
+      defer(() => watcher.close());
+    });
+    await new FileSystemStore({ directory }).putFile('a/key', file);
+    await writeFile(join(directory, 'over'), '');
+    await over;
+    const copies = seen.filter((name) => name.startsWith('copy~'));
+    expect(copies.length).toBeGreaterThan(0);
+    expect(copies.every(isTemporaryName)).toBe(true);
   });
 
   test('leaves the file as it was when it fails', async () => {

@@ -28,7 +28,8 @@ export async function publishFiles(
   try {
     await writeSynced(temporary, description);
     await markPriority(temporary, object.priority);
-    await inFolder(bytes, () => moveFile(path, bytes));
+    // A copy is in the directory itself, where the next start looks for leftovers of a crash.
+    await inFolder(bytes, () => moveFile(path, bytes, directory));
     try {
       // Right before the rename: other processes may write the same object.
       const replaced = await readDescription(join(directory, name), name);
