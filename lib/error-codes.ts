@@ -216,6 +216,7 @@ export const ERRORS: Readonly<
   INTERNAL: [500, false, 'The server failed.', 'Tell the operator of this server.'],
 };
 
+/** All codes of errors. */
 export const ERROR_CODES: readonly SnapshotErrorCode[] = Object.keys(ERRORS).filter(isErrorCode);
 
 export function isErrorCode(value: unknown): value is SnapshotErrorCode {
