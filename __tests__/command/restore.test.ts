@@ -179,7 +179,7 @@ describe('The exit code', () => {
       '',
       `express-git-snapshot: ${url} answered ${status}${shownCode}`,
     ]);
-    if (headers['retry-after']) expect(hints).toEqual([expect.stringMatching('again in 30 s')]);
+    if (headers['retry-after']) expect(hints).toEqual([expect.stringMatching('succeed in 30 s')]);
     if (code !== undefined || status === 404) expect(hints).toHaveLength(1);
     expect(await readdir(parent)).toEqual([]);
   });

@@ -20,7 +20,10 @@ function hintForAnswer({ status, remoteCode, retryAfter }: DownloadError): strin
     return 'The URL must be that of a repository on a server of snapshots: {server}/git/{host}/{owner}/{name}';
   }
   const sentences: string[] = [];
-  if (remoteCode !== undefined && isErrorCode(remoteCode)) sentences.push(ERRORS[remoteCode][2]);
-  if (retryAfter !== undefined) sentences.push(`Try again in ${retryAfter} s.`);
+  if (remoteCode !== undefined && isErrorCode(remoteCode)) {
+    const [, , text, advice] = ERRORS[remoteCode];
+    sentences.push(text, advice);
+  }
+  if (retryAfter !== undefined) sentences.push(`It may succeed in ${retryAfter} s.`);
   return sentences.length > 0 ? sentences.join(' ') : undefined;
 }
