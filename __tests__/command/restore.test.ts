@@ -251,7 +251,7 @@ describe('The exit code', () => {
   ])('is 2 for %s, and no secret is printed', async (_, args, environment = {}) => {
     const outcome = await runCommand(['restore', ...args], { environment });
     expect([outcome.exitCode, outcome.stdout]).toEqual([2, '']);
-    expect(outcome.stderr).toMatch(/^express-git-snapshot: \S+ .*\n/);
+    expect(outcome.stderr).toMatch(/^express-git-snapshot: \S+ .*\n(See .* restore --help\n)?$/);
     expect(outcome.stderr).not.toContain('Secret1');
   });
 });

@@ -3,9 +3,11 @@ import { ERRORS, isErrorCode } from '../error-codes.js';
 import { SnapshotError } from '../errors.js';
 import { UsageError } from './syntax.js';
 
-/** What to do about a failure, if its message does not say so. */
-export function hintFor(error: unknown): string | undefined {
-  if (error instanceof UsageError) return 'See express-git-snapshot --help';
+/** What to do about a failure of a command, if its message does not say so. */
+export function hintFor(error: unknown, command?: string): string | undefined {
+  if (error instanceof UsageError) {
+    return ['See express-git-snapshot', command, '--help'].filter(Boolean).join(' ');
+  }
   if (SnapshotError.is(error, 'NAME_UNSUPPORTED')) {
     return '--skip-unsupported leaves such files out.';
   }

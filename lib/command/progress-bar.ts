@@ -17,7 +17,7 @@ export function isTerminal(stream: NodeJS.WritableStream): boolean {
  * the whole download.
  */
 export async function showProgress(terminal: NodeJS.WritableStream): Promise<ProgressBar> {
-  // Only here: it takes as long to load as a small restore.
+  // Loaded only for terminals.
   const { Format, SingleBar } = (await import('cli-progress')).default;
   const started = performance.now();
   let downloading: number | undefined;

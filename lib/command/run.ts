@@ -36,7 +36,7 @@ export async function run(args: readonly string[], surroundings: Surroundings): 
   } catch (error) {
     const { stderr } = surroundings;
     stderr.write(`express-git-snapshot: ${printable(messageOf(error))}\n`);
-    const hint = hintFor(error);
+    const hint = hintFor(error, COMMANDS.has(name) ? name : undefined);
     if (hint !== undefined) stderr.write(`${hint}\n`);
     return exitCodeOf(error);
   }

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 
-/** What the command uses of its process. */
+/** The parts of its process that the command uses. */
 export interface Surroundings {
   /** Gets results. */
   readonly stdout: NodeJS.WritableStream;

@@ -24,7 +24,7 @@ export interface Syntax<Options extends CommandOptions = CommandOptions> {
   readonly variables: Readonly<Record<string, string>>;
 }
 
-/** What the user wrote can't be run. The message says why, and names no secret. */
+/** The command line or an environment variable is wrong. The message says why, without secrets. */
 export class UsageError extends Error {}
 
 export const HELP = { type: 'boolean', short: 'h', text: 'shows this text' } as const;
