@@ -116,6 +116,7 @@ export interface EnsureRefsOptions extends ConnectionOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The result of `ensureRefs`. */
 export interface EnsuredRefs {
   /** Each wanted ref → its present id; empty if there is no such ref. */
   readonly refs: ReadonlyMap<string, string>;
@@ -125,6 +126,7 @@ export interface EnsuredRefs {
   readonly fetched: boolean;
 }
 
+/** How far `extractSnapshot` is. */
 export interface ExtractProgress {
   /** Bytes of the snapshot or bundle so far. A repeated request begins at 0. */
   readonly receivedBytes: number;
@@ -132,11 +134,13 @@ export interface ExtractProgress {
   readonly files: number;
 }
 
+/** How far `restoreSnapshot` is. */
 export interface RestoreProgress extends ExtractProgress {
   /** Bytes of the whole snapshot or bundle; `undefined` while the server still builds it. */
   readonly totalBytes: number | undefined;
 }
 
+/** The result of `extractSnapshot`. */
 export interface ExtractResult {
   /** Bytes of the snapshot, or of the bundle of an update; 0 if the server had nothing newer. */
   readonly receivedBytes: number;
@@ -163,7 +167,7 @@ export interface ExtractResult {
  */
 export type RestoreOutcome = 'restored' | 'updated' | 'unchanged';
 
-/** Of an update, `files` counts those that were written or removed. */
+/** The result of `restoreSnapshot`. Of an update, `files` counts those that were written or removed. */
 export interface RestoreResult extends ExtractResult {
   readonly outcome: RestoreOutcome;
   /**

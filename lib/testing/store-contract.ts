@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { callback, checkOptions } from '../check-options.js';
+import { bytes, callback, checkOptions } from '../check-options.js';
 import { storeSchema } from '../stores/store-schema.js';
 import { type RegisterTest, registerCases } from './contract.js';
 import { contractSchema } from './contract-schema.js';
@@ -8,21 +8,28 @@ import { conditionCases } from './store-conditions.js';
 import type { StoreUnderTest } from './store-content.js';
 import { fileCases } from './store-files.js';
 import { keyCases } from './store-keys.js';
+import { offloadCases } from './store-offload.js';
 import { priorityCases } from './store-priorities.js';
 import { readingCases } from './store-reading.js';
 import { replacedCases } from './store-replaced.js';
 import { writingCases } from './store-writing.js';
 
+/** Options of `storeContract`. */
 export interface StoreContractOptions {
+  /** Registers each test: `test` of your runner. */
   readonly test: RegisterTest;
   /** Called once for each test. */
   readonly factory: () => StoreUnderTest | Promise<StoreUnderTest>;
 }
 
+/** Five writes at a time fit into the room of a store under test. */
+const MAX_IN_PARTS = 6 * 1024 * 1024;
+
 const storeUnderTestSchema = z.strictObject({
   store: storeSchema,
   reopen: callback().optional(),
   withBudget: callback().optional(),
+  bytesInParts: bytes.max(MAX_IN_PARTS).optional(),
   cleanup: callback().optional(),
 });
 
@@ -41,6 +48,7 @@ export function storeContract(options: StoreContractOptions): void {
     ...writingCases,
     ...keyCases,
     ...fileCases,
+    ...offloadCases,
     ...priorityCases,
     ...conditionCases,
     ...replacedCases,
