@@ -219,19 +219,19 @@ export const ERRORS: Readonly<
     500,
     false,
     'The update would overwrite local changes.',
-    'Commit, stash or move them, or force the update.',
+    'Commit, stash or move the local changes, or force the update.',
   ],
   DIVERGED: [
     500,
     false,
     'The checkout has commits that the snapshot lacks.',
-    'Rebase or push them, or force the update.',
+    'Rebase or push the commits, or force the update.',
   ],
   CHECKOUT_LOCKED: [
     500,
     true,
     'Another program is writing to the checkout.',
-    'Try again when it has ended.',
+    'Try again when no git program is running in the checkout.',
   ],
   CHECKOUT_UNSUPPORTED: [
     500,

@@ -116,6 +116,7 @@ export interface EnsureRefsOptions extends ConnectionOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The result of `ensureRefs`. */
 export interface EnsuredRefs {
   /** Each wanted ref → its present id; empty if there is no such ref. */
   readonly refs: ReadonlyMap<string, string>;
