@@ -4,6 +4,7 @@ import type express5 from 'express';
 import type { RequestHandler } from 'express';
 import { createStatusPage, type StatusPageOptions } from '../../lib/status-page/index.js';
 import { EXPRESS, type ExpressVersion } from '../http/test-server.js';
+import { door } from '../support/door.js';
 import { listen } from '../support/listen.js';
 import type { Cleanup } from '../support/temporary-directory.js';
 import type { ShownService } from './shown-service.js';
@@ -13,6 +14,8 @@ export interface PageHost {
   readonly url: string;
   readonly page: ReturnType<typeof createStatusPage>;
   readonly log: string[];
+  /** Resolves when the first line is logged. */
+  readonly logged: Promise<void>;
   get(path: string, init?: RequestInit): Promise<Response>;
   /** The JSON of a 200. */
   json(path: string): Promise<ReturnType<typeof JSON.parse>>;
@@ -33,7 +36,11 @@ export async function startPage(
   { version = 'Express 5', mount = '/admin/status', before = [], ...options }: PageHostOptions = {},
 ): Promise<PageHost> {
   const log: string[] = [];
-  const write = (_fields: object, message: string) => void log.push(message);
+  const [logged, open] = door();
+  const write = (_fields: object, message: string) => {
+    log.push(message);
+    open();
+  };
   const logger = { warn: write, error: write };
   const page = createStatusPage(service.shown, { logger, ...options });
   defer(() => page.close());
@@ -49,6 +56,7 @@ export async function startPage(
     url,
     page,
     log,
+    logged,
     get,
     async json(path) {
       const response = await get(path);

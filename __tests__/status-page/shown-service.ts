@@ -88,6 +88,7 @@ export class ShownService {
   }
 
   async diskUsage(): Promise<DiskUsage> {
+    await this.list();
     return this.usage;
   }
 

@@ -149,7 +149,9 @@ describe('The repositories', () => {
     const host = await startPage(service, defer);
     const failing = await host.json('api/repositories');
     expect(failing).toMatchObject({ total: 0, failure: { code: 'STORE_FAILED' } });
-    expect((await host.json('api/start')).overview.repositories).toBe(1);
+    await host.json('api/start');
+    const { overview } = await host.json('api/start');
+    expect(overview).toMatchObject({ repositories: 1, usageFailure: { code: 'STORE_FAILED' } });
   });
 
   test('show the failure of the last job until the same work succeeds', async () => {
@@ -252,6 +254,22 @@ describe('Live updates', () => {
       ({ rows, reload }) => rows.length === 0 && !reload,
     );
     expect(removed).toEqual(['git.test/org/repo']);
+  });
+
+  test('survive a service that fails, and log its failure', async () => {
+    const host = await startPage(service, defer);
+    const stream = await host.events();
+    await stream.next('overview');
+    const stats = service.stats.bind(service);
+    service.stats = () => {
+      service.stats = stats;
+      throw new Error('no statistics');
+    };
+    service.job('clone', 'git.test/org/repo').start();
+    await host.logged;
+    expect(host.log).toEqual(['status page failed']);
+    service.job('clone', 'git.test/org/other').start();
+    expect(await stream.next('overview')).toMatchObject({ jobCount: 2 });
   });
 
   test('go to a limited number of pages; the others ask', async () => {

@@ -1,7 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { logTo } from '../config/logger.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
-import { failureFields, levelOf } from '../events/log-failures.js';
+import { failureFields } from '../events/log-failures.js';
 import { sendProblem, sendProblemOrBreak } from '../http/problem.js';
 import { identifyRequest } from '../http/request-id.js';
 import { queryParameters, rawPath } from '../http/target.js';
@@ -70,9 +70,10 @@ export function createAnswer(parts: AnswerParts): RequestHandler {
       await found.route(req, res);
     } catch (error) {
       const failure = toSnapshotError(error);
-      if (failure.httpStatus >= 500 && failure.code !== 'CLOSED') {
+      // A 503 is no failure: too many pages have live updates, or the page was closed.
+      if (failure.httpStatus >= 500 && failure.httpStatus !== 503) {
         const requestId = identifyRequest(req, res);
-        log[levelOf(failure)]('status page failed', { ...failureFields(failure), requestId });
+        log.error('status page failed', { ...failureFields(failure), requestId });
       }
       sendProblemOrBreak(res, failure);
     }

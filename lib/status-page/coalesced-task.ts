@@ -10,14 +10,16 @@ const PART = 1 / 20;
 export class CoalescedTask {
   readonly #run: () => Promise<void>;
   readonly #minDelay: number;
+  readonly #report: (error: unknown) => void;
   #delay: number;
   #isRequested = false;
   #isRunning = false;
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param run never rejects. @param minDelay milliseconds. */
-  constructor(run: () => Promise<void>, minDelay: number) {
+  /** @param minDelay milliseconds. @param report gets the errors of runs. */
+  constructor(run: () => Promise<void>, minDelay: number, report: (error: unknown) => void) {
     this.#run = run;
+    this.#report = report;
     this.#minDelay = minDelay;
     this.#delay = minDelay;
   }
@@ -40,7 +42,7 @@ export class CoalescedTask {
     this.#isRequested = false;
     this.#isRunning = true;
     const since = now();
-    await this.#run();
+    await this.#run().catch(this.#report);
     this.#delay = Math.max(this.#minDelay, elapsedSince(since) / PART);
     this.#isRunning = false;
     if (this.#isRequested) this.request();

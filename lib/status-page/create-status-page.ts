@@ -1,7 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import { Router } from 'express';
 import { checkOptions } from '../check-options.js';
-import { SnapshotError } from '../errors.js';
+import { logTo } from '../config/logger.js';
+import { SnapshotError, toSnapshotError } from '../errors.js';
+import { failureFields } from '../events/log-failures.js';
 import { Actions } from './actions.js';
 import { Activity } from './activity.js';
 import { createAnswer } from './answer-request.js';
@@ -49,7 +51,10 @@ export function createStatusPage(
   });
   const table = new RepositoryTable(service, activity, signal);
   const overview = new OverviewSource(service, activity, signal, () => live.overviewChanged());
-  const live = new LiveUpdates({ table, overview, maxStreams: config.maxStreams });
+  const log = logTo(config.logger);
+  const report = (error: unknown) =>
+    log.error('status page failed', failureFields(toSnapshotError(error)));
+  const live = new LiveUpdates({ table, overview, maxStreams: config.maxStreams, report });
   const actions = new Actions(service, activity, signal);
   const router = Router({ mergeParams: true });
   router.use(createAnswer({ service, config, assets, table, overview, live, actions, signal }));

@@ -11,7 +11,8 @@ export class EventStream {
   readonly #res: ServerResponse;
   readonly openedAt = Date.now();
   hasMissed = false;
-  #drainedAt = Date.now();
+  /** Since when the client has not taken all that was sent; `undefined` if it has. */
+  #blockedSince: number | undefined;
 
   constructor(res: ServerResponse) {
     this.#res = res;
@@ -23,7 +24,7 @@ export class EventStream {
       'X-Accel-Buffering': 'no',
     });
     res.on('drain', () => {
-      this.#drainedAt = Date.now();
+      this.#blockedSince = undefined;
     });
     this.#write('retry: 3000\n\n');
   }
@@ -35,8 +36,8 @@ export class EventStream {
 
   /** Cuts the stream of a client that has taken nothing for too long. */
   cutIfStalled(): void {
-    if (this.#res.writableNeedDrain && Date.now() - this.#drainedAt > MAX_STALL)
-      this.#res.destroy();
+    const present = Date.now();
+    if (present - (this.#blockedSince ?? present) > MAX_STALL) this.#res.destroy();
   }
 
   end(): void {
@@ -45,7 +46,7 @@ export class EventStream {
 
   #write(text: string): void {
     if (this.#res.destroyed || this.#res.writableEnded) return;
-    if (this.#res.writableNeedDrain) this.hasMissed = true;
-    else if (this.#res.write(text)) this.#drainedAt = Date.now();
+    if (this.#blockedSince !== undefined) this.hasMissed = true;
+    else if (!this.#res.write(text)) this.#blockedSince = Date.now();
   }
 }

@@ -21,14 +21,16 @@ export interface LiveParts {
   readonly table: RepositoryTable;
   readonly overview: OverviewSource;
   readonly maxStreams: number;
+  /** Gets errors that no request shows. */
+  readonly report: (error: unknown) => void;
 }
 
 /** Sends changes to the pages that are open. Does nothing while there are none. */
 export class LiveUpdates {
   readonly #parts: LiveParts;
   readonly #streams = new Set<EventStream>();
-  readonly #overviews = new CoalescedTask(() => this.#sendOverview(), UPDATE_INTERVAL);
-  readonly #rows = new CoalescedTask(() => this.#sendRows(), UPDATE_INTERVAL);
+  readonly #overviews: CoalescedTask;
+  readonly #rows: CoalescedTask;
   /** Repositories whose rows changed. */
   readonly #changed = new Set<string>();
   #mustReload = false;
@@ -39,6 +41,9 @@ export class LiveUpdates {
 
   constructor(parts: LiveParts) {
     this.#parts = parts;
+    const { report } = parts;
+    this.#overviews = new CoalescedTask(() => this.#sendOverview(), UPDATE_INTERVAL, report);
+    this.#rows = new CoalescedTask(() => this.#sendRows(), UPDATE_INTERVAL, report);
   }
 
   /** @throws SnapshotError `OVERLOADED` when there are too many streams. */
@@ -103,7 +108,11 @@ export class LiveUpdates {
       else stream.send('heartbeat', '{}');
       if (stream.hasMissed) this.#mustReload = true;
     }
-    if (this.#mustReload) this.#rows.request();
+    if (this.#mustReload) {
+      // It may be the last overview that was missed.
+      this.#sent = '';
+      this.#rows.request();
+    }
     this.#overviews.request();
     this.visit();
   }

@@ -108,6 +108,8 @@ export interface Overview {
   readonly mirrorUsage?: Usage | undefined;
   readonly storeUsage?: Usage | undefined;
   readonly disk?: { readonly freeBytes: number; readonly bytes: number } | undefined;
+  /** Why the usage of the disk is not known. */
+  readonly usageFailure?: RowFailure | undefined;
   /** The jobs that run longest; `jobCount` counts all. */
   readonly jobs: readonly RunningJob[];
   readonly jobCount: number;

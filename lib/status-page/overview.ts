@@ -1,7 +1,9 @@
 import { elapsedSince, LONG_AGO, now, type Time } from '../async/clock.js';
+import { toSnapshotError } from '../errors.js';
 import type { DiskUsage } from '../service/service-status.js';
 import type { Activity } from './activity.js';
-import type { Overview } from './messages.js';
+import { failureOf } from './failure.js';
+import type { Overview, RowFailure } from './messages.js';
 import type { ShownService } from './schema.js';
 
 /** Jobs that the page shows. */
@@ -17,6 +19,7 @@ export class OverviewSource {
   readonly #onChange: () => void;
   readonly #since = Date.now();
   #usage: DiskUsage | undefined;
+  #failure: RowFailure | undefined;
   #isReading = false;
   #readAt: Time = LONG_AGO;
 
@@ -49,6 +52,7 @@ export class OverviewSource {
       mirrorUsage: this.#usage?.mirrors,
       storeUsage: this.#usage?.store,
       disk: this.#usage?.disk,
+      usageFailure: this.#failure,
       jobs: jobs.slice(0, MAX_JOBS),
       jobCount: jobs.length,
     };
@@ -59,13 +63,14 @@ export class OverviewSource {
     this.#isReading = true;
     try {
       this.#usage = await this.#service.diskUsage({ signal: this.#closing });
-      this.#onChange();
-    } catch {
-      // The page shows none: a store that fails is shown as the failure of the list.
+      this.#failure = undefined;
+    } catch (error) {
       this.#usage = undefined;
+      this.#failure = failureOf(toSnapshotError(error), 'diskUsage');
     } finally {
       this.#isReading = false;
       this.#readAt = now();
     }
+    this.#onChange();
   }
 }

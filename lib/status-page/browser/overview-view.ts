@@ -1,7 +1,7 @@
 import type { Overview, RepositoryPage } from '../messages.js';
 import { serverNow, setClock } from './clock.js';
 import { byId, element, setAttribute, setChildren, setText } from './dom.js';
-import { bytes, count, counted, duration } from './format.js';
+import { bytes, count, counted, duration, visible } from './format.js';
 import { STATE_LABELS, STATE_SIGNS } from './labels.js';
 
 const QUEUES = {
@@ -78,7 +78,7 @@ export class OverviewView {
     this.#states.replaceChildren(...items);
   }
 
-  #showDisk({ mirrorUsage, storeUsage, disk, mirrors }: Overview): void {
+  #showDisk({ mirrorUsage, storeUsage, disk, mirrors, usageFailure }: Overview): void {
     const meters: HTMLElement[] = [];
     if (mirrorUsage !== undefined) {
       const label = counted(mirrors, 'mirror', 'mirrors');
@@ -92,7 +92,8 @@ export class OverviewView {
       const text = `${bytes(disk.freeBytes)} free of ${bytes(disk.bytes)}`;
       meters.push(this.#meter('disk', 'Whole disk', used, disk.bytes, text));
     }
-    const none = element('p', { class: 'caption', text: 'Not known yet.' });
+    const why = usageFailure && visible(`${usageFailure.code}: ${usageFailure.message}`);
+    const none = element('p', { class: 'caption', text: why ?? 'Not known yet.' });
     setChildren(this.#disk, meters.length === 0 ? [none] : meters);
   }
 

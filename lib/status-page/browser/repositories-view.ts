@@ -57,6 +57,7 @@ export class RepositoriesView {
     this.#showCounts(page);
     this.#showPager(offset, matching);
     this.#showHead();
+    byId('table', HTMLElement).hidden = total === 0;
     this.#empty.hidden = rows.length > 0;
     setText(this.#empty, total === 0 ? nothingYet(page) : 'No repository matches.');
     const { failure } = page;
