@@ -463,6 +463,14 @@ describe('An update refuses', () => {
       'CHECKOUT_UNSUPPORTED',
       (g) => writeFile(join(g, 'index'), 'DIRC'.padEnd(99)),
     ],
+    [
+      'a branch that is checked out in another worktree',
+      'CHECKOUT_UNSUPPORTED',
+      async (g) => {
+        await mkdir(join(g, 'worktrees/other'), { recursive: true });
+        await writeFile(join(g, 'worktrees/other/HEAD'), 'ref: refs/heads/main\n');
+      },
+    ],
     ['a rebase in progress', 'CHECKOUT_UNSUPPORTED', (g) => mkdir(join(g, 'rebase-merge'))],
     [
       'a merge in progress',
