@@ -110,3 +110,16 @@ export async function refuseUnfinished({ gitDirectory }: Checkout, force: boolea
   const merge = IN_PROGRESS.find((name) => names.has(name));
   if (merge !== undefined && !force) throw localChanges(`.git/${merge}: a merge is not concluded`);
 }
+
+/**
+ * Refuses to move a branch that another worktree has checked out, as git does.
+ *
+ * @throws SnapshotError `CHECKOUT_UNSUPPORTED`
+ */
+export async function refuseOtherWorktree({ gitDirectory }: Checkout, ref: string): Promise<void> {
+  const worktrees = join(gitDirectory, 'worktrees');
+  for (const name of (await unlessMissing(readdir(worktrees))) ?? []) {
+    const head = await unlessMissing(readFile(join(worktrees, name, 'HEAD'), 'latin1'));
+    if (head?.trim() === `ref: ${ref}`) throw unsupported(`worktree ${name} is on ${ref}`);
+  }
+}

@@ -9,6 +9,7 @@ import {
   openCheckout,
   readIndex,
   readShallow,
+  refuseOtherWorktree,
   refuseUnfinished,
   UNFINISHED,
 } from './checkout.js';
@@ -96,6 +97,7 @@ async function moveTo(
     if (commit === undefined || (isThere && !force)) {
       return { isChanged: false, commit: present.commit, files: 0, skipped: [] };
     }
+    if ('ref' in upstream.head) await refuseOtherWorktree(checkout, upstream.head.ref);
     const treeOf = (oid: string | undefined) =>
       oid === undefined ? undefined : objects.readCommit(oid).tree.toString('hex');
     const stats = await unlessMissing(lstat(indexPath, { bigint: true }));
