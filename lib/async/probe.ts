@@ -2,7 +2,7 @@ import { unlessAborted } from './abort.js';
 import { elapsedSince, now, type Time } from './clock.js';
 
 /** Milliseconds for which an answer holds. */
-const MAX_AGE = 3000;
+export const MAX_AGE = 3000;
 /** Milliseconds after which a question without an answer counts as a failure. */
 const DEADLINE = 10_000;
 
