@@ -160,8 +160,8 @@ export interface SnapshotService extends AsyncDisposable {
   listRepositories(options?: SignalOptions): Promise<RepositoryStatus[]>;
 
   /**
-   * Tells whether the service can serve clients, and what is wrong. Never asks an upstream, never
-   * rejects, and waits for `timeout` at most, whatever hangs.
+   * Tells whether the service can serve clients, and what is wrong. Never asks an upstream, and waits
+   * for `timeout` at most, whatever hangs.
    */
   health(options?: HealthOptions): Promise<ServiceHealth>;
   /** The state of the service at this moment, for gauges. */
