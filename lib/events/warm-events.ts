@@ -18,6 +18,7 @@ export interface WarmProgress {
   readonly total: number;
 }
 
+/** An artifact that could not be checked or built, and why. */
 export interface WarmFailure {
   readonly artifact: ArtifactId;
   readonly error: SnapshotError;
