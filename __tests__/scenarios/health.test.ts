@@ -21,7 +21,7 @@ import { stopClock } from '../support/stopped-clock.js';
 import { cleanup } from '../support/temporary-directory.js';
 
 /*
- * What `service.health()` tells. `__tests__/http/health-router.test.ts` has the answers to probes.
+ * The health of a service. `__tests__/http/health-router.test.ts` tests the answers to probes.
  */
 
 const { directory, defer } = cleanup(afterEach);
