@@ -55,6 +55,7 @@ await service.close();
 const OPTIONAL_PEERS = {
   'express-git-snapshot/opentelemetry': '@opentelemetry/api',
   'express-git-snapshot': 'express',
+  'express-git-snapshot/status-page': 'express',
   'express-git-snapshot/azure': '@azure/storage-blob',
   'express-git-snapshot/gcs': '@google-cloud/storage',
   'express-git-snapshot/redis': 'ioredis',

@@ -12,6 +12,8 @@ const LAYERS = [
   'index.ts',
   'create-router.ts',
   'opentelemetry',
+  'status-page/browser',
+  'status-page',
   'http/webhook',
   'http',
   'service',
