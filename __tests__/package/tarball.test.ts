@@ -29,11 +29,7 @@ test('The package contains the files that users need and no others', async () =>
     'README.md',
     'package.json',
     ...(docs ?? []).filter((name) => !name.startsWith('api-report')).map((name) => `docs/${name}`),
-    ...(examples ?? [])
-      .filter((name) =>
-        /^([^/]+\/([^/]+\.js|README\.md)|observability\/.*\.(json|yml))$/.test(name),
-      )
-      .map((name) => `examples/${name}`),
+    ...(examples ?? []).filter((name) => name.includes('/')).map((name) => `examples/${name}`),
     ...sources
       .filter((name) => isAssembly(name) && !name.endsWith('tsconfig.json'))
       .map((name) => `lib/${name}`),
