@@ -166,6 +166,8 @@ export class FakeService implements SnapshotService {
   readonly getDownloadUrl = unexpected;
   readonly delete = unexpected;
   readonly refresh = unexpected;
+  readonly warm = unexpected;
+  readonly health = unexpected;
   readonly notifyPush = unexpected;
   readonly purge = unexpected;
   readonly status = unexpected;

@@ -23,13 +23,15 @@ import type { ServiceConfig } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import { SnapshotEmitter, type SnapshotEventSource } from '../events/emitter.js';
 import { failureFields, logFailures } from '../events/log-failures.js';
+import type { WarmSummary } from '../events/warm-events.js';
 import { requireWritable } from '../fs/require-writable.js';
 import { untilReady } from '../locks/host-lock.js';
 import type { RepositoryId } from '../repository.js';
 import { checkProcess } from '../workers/check-process.js';
 import { createParts, type ServiceParts } from './parts.js';
+import type { HealthOptions, ServiceHealth } from './service-health.js';
 import type { RepositoryStatus, ServiceStats } from './service-status.js';
-import type { CloseOptions, SnapshotService } from './snapshot-service.js';
+import type { CloseOptions, SnapshotService, WarmOptions } from './snapshot-service.js';
 import { statsOf } from './stats.js';
 import { listRepositories, statusOf } from './status.js';
 
@@ -160,6 +162,13 @@ export class ArtifactService implements SnapshotService {
     return await abortable(signal, () => this.#parts.refresher.refresh(canonical));
   }
 
+  async warm(
+    wanted: readonly (ArtifactId | RepositoryId)[],
+    options: WarmOptions = {},
+  ): Promise<WarmSummary> {
+    return await abortable(options.signal, () => this.#parts.warmUp.run(wanted, options));
+  }
+
   async notifyPush(url: string, { signal }: SignalOptions = {}): Promise<boolean> {
     const repository = repositoryAt(this.#config, url);
     if (repository === undefined || this.#stopping.signal.aborted) return false;
@@ -192,6 +201,10 @@ export class ArtifactService implements SnapshotService {
     });
   }
 
+  async health(options?: HealthOptions): Promise<ServiceHealth> {
+    return await this.#parts.health.report(options);
+  }
+
   stats(): ServiceStats {
     return statsOf(this.#parts);
   }
@@ -222,7 +235,8 @@ export class ArtifactService implements SnapshotService {
   }
 
   async #release(): Promise<void> {
-    const { builds, mirrors, writer, checks, refresher, removal, store, locks } = this.#parts;
+    const { builds, mirrors, writer, checks, refresher, removal, health, store, locks } =
+      this.#parts;
     const late = AbortSignal.timeout(CLOSING_TIME);
     const ended = async (...work: Promise<unknown>[]) => {
       await unlessAborted(Promise.all(work), late).catch((error: unknown) => {
@@ -232,7 +246,7 @@ export class ArtifactService implements SnapshotService {
     await ended(builds.settled());
     await ended(mirrors.close(), writer.close());
     await ended(checks.settled(), refresher.settled());
-    await ended(removal.settled());
+    await ended(removal.settled(), health.settled());
     await ended(Promise.allSettled([this.#started()]));
     if (late.aborted) {
       process.emitWarning('the service is closed, but a store or locks have not ended their calls');
@@ -255,6 +269,7 @@ export class ArtifactService implements SnapshotService {
     // Waits for all parts: the next attempt must not run beside parts of this one.
     await Promise.allSettled(parts);
     await Promise.all(parts);
+    this.#parts.warmUp.begin();
   }
 
   async #knows(repository: RepositoryId): Promise<boolean> {
