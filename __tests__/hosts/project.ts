@@ -38,7 +38,10 @@ export class Projects {
     await cp(this.#tarball, join(project, TARBALL));
     await mkdir(join(project, 'pages'));
     await writeFile(join(project, 'pages/index.js'), 'export default () => null;\n');
-    await writeFile(join(project, 'package.json'), '{"name":"app","type":"module","private":true}\n');
+    await writeFile(
+      join(project, 'package.json'),
+      '{"name":"app","type":"module","private":true}\n',
+    );
     const all = [`./${TARBALL}`, ...packages];
     const options = { cwd: project, env: userEnvironment() };
     if (manager === 'npm') {
