@@ -1,4 +1,4 @@
-import { createHealthRouter, type ServiceHealth } from '../../lib/index.js';
+import { createHealthRouter, createSnapshotRouter, type ServiceHealth } from '../../lib/index.js';
 import { FakeService } from './fake-service.js';
 import { EXPRESS, type ExpressVersion, send, serve, type TestServer } from './test-server.js';
 
@@ -66,6 +66,14 @@ test('A probe of `/live` waits for no store', async () => {
   await send(at, '/live');
   await send(at, '/ready');
   expect(timeouts).toEqual([0, undefined]);
+});
+
+test('The router of the snapshots can be asked as its service can', async () => {
+  const service = Object.assign(new FakeService(), { health: async () => UNREADY });
+  const router = createHealthRouter(createSnapshotRouter({ service }));
+  server = await serve(new FakeService(), { before: () => [router] });
+  const { status } = await send({ port: server.port, prefix: '' }, '/ready');
+  expect(status).toBe(503);
 });
 
 test('A HEAD has no body, another method is refused, and other paths are left to the app', async () => {

@@ -1,6 +1,7 @@
 import fs, { rm, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import {
   createSnapshotService,
   MemoryLocks,
@@ -20,7 +21,7 @@ import { stopClock } from '../support/stopped-clock.js';
 import { cleanup } from '../support/temporary-directory.js';
 
 /*
- * What `service.health()` tells. `__tests__/http/health-router.test.ts` has the answers to probes.
+ * The health of a service. `__tests__/http/health-router.test.ts` tests the answers to probes.
  */
 
 const { directory, defer } = cleanup(afterEach);
@@ -44,6 +45,7 @@ test('A service that works is live and ready, and passes all checks', async () =
   const dataDir = await directory();
   const service = await start({ dataDir });
   await service.ready();
+  expect((await service.health({ timeout: 0 })).ready).toBe(true);
   const health = await service.health();
   expect(health).toMatchObject({ status: 'pass', live: true, ready: true });
   expect(Object.values(health.checks).flat()).toHaveLength(5);
@@ -90,11 +92,14 @@ test('A store that hangs delays no report, is asked once, and counts as failed a
     return undefined;
   };
   const passDeadline = holdDeadlines(defer, DEADLINE);
+  const clock = stopClock(defer);
   const before = await service.health({ timeout: 0 });
   expect(before.checks['store:responseTime']).toMatchObject([{ status: 'warn' }]);
   passDeadline();
   for (const _ of [1, 2]) {
-    const { ready, checks } = await service.health({ timeout: 1 });
+    await setImmediate(); // the deadline is noticed
+    clock.tick(MAX_AGE);
+    const { ready, checks } = await service.health({ timeout: 0 });
     expect(ready).toBe(false);
     expect(checks['store:responseTime']).toMatchObject([
       { status: 'fail', output: expect.stringContaining('has not answered') },
@@ -106,9 +111,12 @@ test('A store that hangs delays no report, is asked once, and counts as failed a
 test('A service whose start failed is live, not ready, and starts again because it is asked', async () => {
   const dataDir = join(await directory(), 'data');
   await writeFile(dataDir, 'in the way');
+  // The default locks warn, too.
+  const warnings = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
+  defer(() => warnings.mockRestore());
+  const clock = stopClock(defer);
   const service = await start({ dataDir });
   await expect(service.ready()).rejects.toMatchObject({ code: 'INTERNAL' });
-  const clock = stopClock(defer);
   const failed = await service.health();
   expect(failed).toMatchObject({ live: true, ready: false });
   expect(failed.checks['service:state']).toMatchObject([{ status: 'fail', code: 'INTERNAL' }]);

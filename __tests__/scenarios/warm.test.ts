@@ -1,33 +1,29 @@
-import { utimes } from 'node:fs/promises';
+import { cp, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArtifactId } from '../../lib/artifact/id.js';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
-import { MemoryStore, type SnapshotService, type WarmProgress } from '../../lib/index.js';
-import { lastUsedPath } from '../../lib/mirror/disk/layout.js';
-import { MirrorDirectory } from '../../lib/mirror/disk/mirror-directory.js';
 import {
-  counter,
-  type FreshRepository,
-  freshRepository,
-  next,
-  read,
-} from '../support/fresh-repository.js';
+  createSnapshotService,
+  MemoryStore,
+  type ServiceOptions,
+  type SnapshotService,
+  type WarmProgress,
+} from '../../lib/index.js';
+import { lastUsedPath } from '../../lib/mirror/disk/layout.js';
+import { counter, next, read } from '../support/fresh-repository.js';
 import { HOST } from '../support/host-app.js';
-import { push } from '../support/small-repositories.js';
-import { cleanup } from '../support/temporary-directory.js';
+import { ownRepository } from '../support/own-repository.js';
+import { buildSmall, push } from '../support/small-repositories.js';
 
-const { directory, defer } = cleanup(afterEach);
+const repository = ownRepository(buildSmall);
+const { directory } = repository;
 const DAY = 24 * 60 * 60_000;
-
-let repository: FreshRepository;
-
-beforeEach(async () => {
-  repository = await freshRepository({ directory, defer });
-});
+const AT_ONCE = { freshness: { maxAge: 0, checkInterval: 0 } } as const;
 
 /** Makes another repository at the upstream. */
-async function add(path: string) {
-  await repository.add(path);
+async function add(name: string) {
+  const path = `${repository.path}-${name}`;
+  await cp(repository.bare, join(repository.root, `${path}.git`), { recursive: true });
   return { host: HOST, path };
 }
 
@@ -36,56 +32,49 @@ async function sourceOf(service: SnapshotService, id: ArtifactId): Promise<strin
 }
 
 test('A warm-up builds what is missing or stale, and one failure leaves the others alone', async () => {
-  const other = await add('org/other');
-  const service = repository.start({ freshness: { maxAge: 0, checkInterval: 0 } });
-  await read(service, repository.snapshot);
-  const commit = await push(repository.bare);
+  const other = await add('other');
+  const failing = await add('failing');
+  const { id, snapshot, upstream, bare } = repository;
+  const service = await repository.startService(AT_ONCE);
+  for (const each of [id, failing]) await read(service, defaultSnapshot(each));
+  const commit = await push(bare);
+  upstream.fault(failing.path, { kind: 'status', status: 500 });
   const missing = { host: HOST, path: 'org/none' };
   const foreign = { host: 'elsewhere.test', path: 'org/repo' };
   const shallow = { ...defaultSnapshot(other), depth: 1 };
+
   const progress: WarmProgress[] = [];
-  const summary = await service.warm([foreign, missing, repository.id, other, other, shallow], {
+  const summary = await service.warm([foreign, missing, failing, id, other, other, shallow], {
     onProgress: (each) => progress.push(each),
   });
-  expect(summary).toMatchObject({ total: 5, fresh: 0, built: 3 });
-  expect(summary.failures.map(({ artifact, error }) => [artifact.repository, error.code])).toEqual([
-    [foreign, 'FORBIDDEN'],
-    [missing, 'UPSTREAM_NOT_FOUND'],
-  ]);
-  expect(progress.map(({ done, total }) => `${done}/${total}`)).toEqual([
-    '1/5',
-    '2/5',
-    '3/5',
-    '4/5',
-    '5/5',
-  ]);
-  expect(progress.map(({ outcome }) => outcome).sort()).toEqual([
-    'built',
-    'built',
-    'built',
-    'failed',
-    'failed',
-  ]);
-  expect(await service.statStored(repository.snapshot)).toMatchObject({ commit });
-  expect(await sourceOf(service, shallow)).toBe('store');
-  const again = await service.warm([repository.id, other, shallow]);
+  expect(summary).toMatchObject({ total: 6, fresh: 0, built: 3 });
+  const failures = summary.failures.map(({ artifact, error }) => [artifact.repository, error.code]);
+  expect(failures).toHaveLength(3);
+  expect(failures).toEqual(
+    expect.arrayContaining([
+      [foreign, 'FORBIDDEN'],
+      [missing, 'UPSTREAM_NOT_FOUND'],
+      [failing, 'UPSTREAM_UNREACHABLE'],
+    ]),
+  );
+  expect(progress.map(({ done, total }) => [done, total])).toEqual(
+    [1, 2, 3, 4, 5, 6].map((done) => [done, 6]),
+  );
+  const outcomes = progress.map(({ outcome }) => outcome).sort();
+  expect(outcomes).toEqual(['built', 'built', 'built', 'failed', 'failed', 'failed']);
+  expect(await service.statStored(snapshot)).toMatchObject({ commit });
+  for (const each of [shallow, defaultSnapshot(failing)]) {
+    expect(await sourceOf(service, each)).toBe('store');
+  }
+  const again = await service.warm([id, other, shallow]);
   expect(again).toEqual({ total: 3, fresh: 3, built: 0, failures: [] });
-});
-
-test('A stored snapshot whose upstream fails stays stored, and counts as failed', async () => {
-  const service = repository.start({ freshness: { maxAge: 0, checkInterval: 0 } });
-  await read(service, repository.snapshot);
-  repository.upstream.fault(repository.path, { kind: 'status', status: 500 });
-  const { failures } = await service.warm([repository.id]);
-  expect(failures).toMatchObject([{ error: { code: 'UPSTREAM_UNREACHABLE' } }]);
-  expect(await sourceOf(service, repository.snapshot)).toBe('store');
 });
 
 test('A client with a cold request does not wait for a warm-up, and joins its clone', async () => {
   const { upstream } = repository;
-  const others = [await add('org/a'), await add('org/b'), await add('org/c')];
+  const others = [await add('a'), await add('b'), await add('c')];
   const gates = others.map(({ path }) => upstream.gate(path));
-  const service = repository.start({ concurrency: { clonesPerHost: 1, builds: 1 } });
+  const service = await repository.startService({ concurrency: { clonesPerHost: 1, builds: 1 } });
   const warming = service.warm(others);
   await Promise.all(gates.slice(0, 2).map((gate) => gate.reached));
   expect(await sourceOf(service, repository.snapshot)).toBe('build');
@@ -104,9 +93,9 @@ test.each([
   ['meets the end of its service', 'closed'],
 ])('A warm-up that %s begins nothing more', async (what, message) => {
   const { upstream } = repository;
-  const others = [await add('org/a'), await add('org/b'), await add('org/c')];
+  const others = [await add('a'), await add('b'), await add('c')];
   const gates = others.map(({ path }) => upstream.gate(path));
-  const service = repository.start();
+  const service = await repository.startService();
   const leaving = new AbortController();
   const warming = service.warm(others, { signal: leaving.signal });
   const refused = expect(warming).rejects.toThrow(message);
@@ -122,17 +111,26 @@ test.each([
 
 test('Too many artifacts for one warm-up are refused', async () => {
   const wanted = Array.from({ length: 10_001 }, () => repository.id);
-  const refused = repository.start().warm(wanted);
-  await expect(refused).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
+  const service = await repository.startService();
+  await expect(service.warm(wanted)).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
 });
 
 describe('The option `warm`', () => {
+  /** Starts a service at once, so that a test misses none of its events. */
+  function start(options: Omit<ServiceOptions, 'hosts'>): SnapshotService {
+    const baseUrl = repository.upstream.url;
+    const hosts = { [HOST]: { baseUrl, allowPrivateAddresses: true } };
+    const service = createSnapshotService({ hosts, logger: false, ...options });
+    repository.defer(() => service.close());
+    return service;
+  }
+
   test('builds its repositories after the start, and logs failures in one line', async () => {
     const lines: unknown[][] = [];
     const log = (...line: unknown[]) => void lines.push(line);
     const logger = { warn: log, error: log };
     const warm = [`${HOST}/${repository.path}`, `https://${HOST}/org/none.git`];
-    const service = repository.start({ warm, logger });
+    const service = start({ dataDir: await directory(), warm, logger });
     expect(await next(service, 'warmed')).toMatchObject({ total: 2, built: 1 });
     expect(await sourceOf(service, repository.snapshot)).toBe('store');
     const fields = { code: 'UPSTREAM_NOT_FOUND', repository: `${HOST}/org/none` };
@@ -147,9 +145,9 @@ describe('The option `warm`', () => {
     ['no repository', ['org']],
     ['of a host that is not allowed', ['elsewhere.test/org/repo']],
     ['another text', 'all'],
-  ])('is refused if it is %s', (_what, warm) => {
-    const start = () => repository.start({ warm: warm as string[] });
-    expect(start).toThrow(
+  ])('is refused if it is %s', async (_what, warm) => {
+    const dataDir = await directory();
+    expect(() => start({ dataDir, warm: warm as string[] })).toThrow(
       expect.objectContaining({
         code: 'INVALID_OPTIONS',
         message: expect.stringContaining('warm'),
@@ -158,25 +156,26 @@ describe('The option `warm`', () => {
   });
 
   test('brings back what clients used before a restart, with the pushes since then', async () => {
-    const unused = await add('org/unused');
-    const before = repository.start();
-    await read(before, repository.snapshot);
-    await read(before, defaultSnapshot(unused));
+    const { snapshot, bare } = repository;
+    const other = await add('other');
+    const dataDir = await directory();
+    const before = await repository.startService({ dataDir });
+    for (const id of [defaultSnapshot(other), snapshot]) await read(before, id);
     await before.close({ drain: true });
-    const commit = await push(repository.bare);
-    const longAgo = new Date(Date.now() - 2 * DAY);
-    const mirrorOfUnused = new MirrorDirectory(
-      join(repository.dataDir, 'mirrors'),
-      () => {},
-    ).pathOf(unused);
-    await utimes(lastUsedPath(mirrorOfUnused), longAgo, longAgo);
+    const commit = await push(bare);
+    const store = () => new MemoryStore({ maxBytes: 1e6 });
 
-    const store = new MemoryStore({ maxBytes: 1e6 });
-    const after = repository.start({ warm: 'recent', store });
+    const after = start({ dataDir, warm: 'recent', store: store() });
     const clones = counter(after, 'clone started');
-    expect(await next(after, 'warmed')).toEqual({ total: 1, fresh: 0, built: 1, failures: [] });
+    expect(await next(after, 'warmed')).toEqual({ total: 2, fresh: 0, built: 2, failures: [] });
     expect(clones()).toBe(0);
-    expect(await after.statStored(repository.snapshot)).toMatchObject({ commit });
-    expect(await after.statStored(defaultSnapshot(unused))).toBeUndefined();
+    expect(await after.statStored(snapshot)).toMatchObject({ commit });
+    await after.close({ drain: true });
+
+    const longAgo = new Date(Date.now() - 2 * DAY);
+    await utimes(lastUsedPath(repository.mirrorIn(dataDir)), longAgo, longAgo);
+    const later = start({ dataDir, warm: 'recent', store: store() });
+    expect(await next(later, 'warmed')).toMatchObject({ total: 1, built: 1 });
+    expect(await later.statStored(snapshot)).toBeUndefined();
   });
 });

@@ -1,8 +1,6 @@
 import type { z } from 'zod';
 import { checkOptions } from '../check-options.js';
 import { SnapshotError } from '../errors.js';
-import { repositoryKey } from '../repository.js';
-import { canonicalRepository, hostConfig } from './hosts.js';
 import type { RouterOptions, SnapshotOptions } from './router-options.js';
 import {
   type freshnessSchema,
@@ -35,7 +33,6 @@ export type WorkLimits = ServiceConfig['limits'] &
 export function parseOptions(options: SnapshotOptions): SnapshotConfig {
   const config = checkOptions(snapshotOptionsSchema, options);
   checkStoreBudget(options);
-  checkWarm(config);
   return config;
 }
 
@@ -47,7 +44,6 @@ export function parseOptions(options: SnapshotOptions): SnapshotConfig {
 export function parseServiceOptions(options: ServiceOptions): ServiceConfig {
   const config = checkOptions(serviceSchema, options);
   checkStoreBudget(options);
-  checkWarm(config);
   return config;
 }
 
@@ -65,16 +61,4 @@ function checkStoreBudget({ store, budgets }: ServiceOptions): void {
   if (store === undefined || budgets?.maxStoreBytes === undefined) return;
   const message = 'budgets.maxStoreBytes: limits the default store only; give your store its limit';
   throw new SnapshotError('INVALID_OPTIONS', `invalid options: ${message}`);
-}
-
-function checkWarm({ warm = [], hosts }: ServiceConfig): void {
-  if (warm === 'recent') return;
-  for (const repository of warm) {
-    try {
-      hostConfig({ hosts }, canonicalRepository({ hosts }, repository));
-    } catch (cause) {
-      const message = `warm: ${repositoryKey(repository)} is at no host of the allow-list`;
-      throw new SnapshotError('INVALID_OPTIONS', `invalid options: ${message}`, { cause });
-    }
-  }
 }

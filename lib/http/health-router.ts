@@ -1,6 +1,4 @@
 import { type RequestHandler, type Response, Router } from 'express';
-import { z } from 'zod';
-import { checkOptions, methods } from '../check-options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { HealthChecks, HealthStatus } from '../service/service-health.js';
 import type { SnapshotService } from '../service/snapshot-service.js';
@@ -14,8 +12,6 @@ interface Report {
   readonly checks: Partial<HealthChecks>;
 }
 
-const sourceSchema = methods<HealthSource>(['health'], 'the service of a router');
-
 /**
  * Makes an Express router for the probes of orchestrators and load balancers: `GET /live` and
  * `GET /ready` answer 200 or 503 and `application/health+json`, and all other paths are left to the
@@ -27,7 +23,12 @@ const sourceSchema = methods<HealthSource>(['health'], 'the service of a router'
  * @throws SnapshotError `INVALID_OPTIONS` unless `source` has `health`.
  */
 export function createHealthRouter(source: HealthSource): Router {
-  checkOptions(z.object({ service: sourceSchema }), { service: source }, 'createHealthRouter');
+  // JavaScript may pass any value. A router is a function.
+  if (typeof source?.health !== 'function') {
+    const message =
+      'createHealthRouter needs a service, a snapshot router, or an object with health';
+    throw new SnapshotError('INVALID_OPTIONS', message);
+  }
 
   const live = answer(async () => {
     // A store that hangs must not delay this answer: a new process would not help.

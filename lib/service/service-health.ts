@@ -49,6 +49,7 @@ export interface ServiceHealth {
   readonly checks: HealthChecks;
 }
 
+/** Options of `health`. */
 export interface HealthOptions {
   /**
    * Milliseconds to wait for new answers of the store, the locks and the disk. Then the last answers

@@ -34,6 +34,7 @@ import type { RepositoryStatus, ServiceStats } from './service-status.js';
 import type { CloseOptions, SnapshotService, WarmOptions } from './snapshot-service.js';
 import { statsOf } from './stats.js';
 import { listRepositories, statusOf } from './status.js';
+import { checkWarm } from './warm-up.js';
 
 /** Milliseconds for which `close` waits for all ended work: a store or lock may ignore its signal. */
 const CLOSING_TIME = 30_000;
@@ -60,6 +61,7 @@ export class ArtifactService implements SnapshotService {
   /** @throws SnapshotError `INVALID_OPTIONS` when this process can't do the work. */
   constructor(config: ServiceConfig) {
     checkProcess(config.dataDir);
+    checkWarm(config);
     const events = new SnapshotEmitter();
     this.events = events.source;
     const stopping = this.#stopping.signal;
@@ -70,6 +72,7 @@ export class ArtifactService implements SnapshotService {
     logFailures(events.source, log);
     this.#config = config;
     this.#parts = createParts({ config, events, started: this.#started, stopping, closing });
+    this.#parts.health.watchStart();
     // A failed start is repeated for the next caller that needs it.
     this.#started().catch((error: unknown) => {
       if (closing.aborted) return;

@@ -17,6 +17,7 @@ import type { RepositoryId } from '../repository.js';
 import type { HealthOptions, ServiceHealth } from './service-health.js';
 import type { RepositoryStatus, ServiceStats } from './service-status.js';
 
+/** How a service or a router closes. */
 export interface CloseOptions {
   /**
    * Whether running builds finish first and are stored. Default: false; running builds are ended,
@@ -27,6 +28,7 @@ export interface CloseOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Options of `warm`. */
 export interface WarmOptions extends SignalOptions {
   /** Called after each artifact. Its errors become warnings of the process. */
   readonly onProgress?: ((progress: WarmProgress) => void) | undefined;
@@ -160,8 +162,8 @@ export interface SnapshotService extends AsyncDisposable {
   listRepositories(options?: SignalOptions): Promise<RepositoryStatus[]>;
 
   /**
-   * Tells whether the service can serve clients, and what is wrong. Never asks an upstream, never
-   * rejects, and waits for `timeout` at most, whatever hangs.
+   * Tells whether the service can serve clients, and what is wrong. Never asks an upstream, and waits
+   * for `timeout` at most, whatever hangs.
    */
   health(options?: HealthOptions): Promise<ServiceHealth>;
   /** The state of the service at this moment, for gauges. */

@@ -1,13 +1,14 @@
 import { type ArtifactId, defaultSnapshot, isFixed } from '../artifact/id.js';
 import { artifactKey } from '../artifact/key.js';
-import { canonicalId } from '../artifact/validate-id.js';
+import { allowedRepository, canonicalId } from '../artifact/validate-id.js';
 import { unlessAborted } from '../async/abort.js';
 import { now } from '../async/clock.js';
 import { KeyedLimit } from '../async/keyed-limit.js';
 import { callHost } from '../call-host.js';
+import type { ServiceConfig } from '../config/options.js';
 import { invalidRequest, SnapshotError, toSnapshotError } from '../errors.js';
 import type { WarmFailure, WarmOutcome, WarmSummary } from '../events/warm-events.js';
-import type { RepositoryId } from '../repository.js';
+import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { RefresherParts } from './refresher.js';
 import type { WarmOptions } from './snapshot-service.js';
 import { isCurrent } from './staleness.js';
@@ -16,6 +17,19 @@ import { isCurrent } from './staleness.js';
 const MAX_ARTIFACTS = 10_000;
 /** Artifacts of one host at once. More than one: a huge repository must not delay all others. */
 const CONCURRENT_ARTIFACTS = 2;
+
+/** @throws SnapshotError `INVALID_OPTIONS` if the option `warm` names a repository that is not allowed. */
+export function checkWarm(config: ServiceConfig): void {
+  if (config.warm === undefined || config.warm === 'recent') return;
+  for (const repository of config.warm) {
+    try {
+      allowedRepository(config, repository);
+    } catch (cause) {
+      const message = `warm: ${repositoryKey(repository)} is at no host of the option hosts`;
+      throw new SnapshotError('INVALID_OPTIONS', `invalid options: ${message}`, { cause });
+    }
+  }
+}
 
 /**
  * Stores artifacts before a client requests them, as background work: it takes no slot that a client
