@@ -18,12 +18,21 @@ export interface FakeGitHub {
   readonly made: unknown[];
 }
 
-export async function startFakeGitHub(defer: Cleanup['defer']): Promise<FakeGitHub> {
-  const { publicKey, privateKey } = generateKeyPairSync('rsa', {
+type AppKey = { readonly publicKey: string; readonly privateKey: string };
+let key: AppKey | undefined;
+
+/** One for all tests of a file: to find it takes up to a second. */
+function appKey(): AppKey {
+  key ??= generateKeyPairSync('rsa', {
     modulusLength: 2048,
     publicKeyEncoding: { type: 'spki', format: 'pem' },
     privateKeyEncoding: { type: 'pkcs1', format: 'pem' },
   });
+  return key;
+}
+
+export async function startFakeGitHub(defer: Cleanup['defer']): Promise<FakeGitHub> {
+  const { publicKey, privateKey } = appKey();
   const installations = new Map<string, number>();
   const made: unknown[] = [];
 
