@@ -36,7 +36,11 @@ async function read(name: string): Promise<unknown> {
 }
 
 /** Runs the steps as the runner does: with the values of their `env`, in `workspace`. */
-async function runAction(workspace: string, given: Record<string, string>): Promise<Outcome> {
+async function runAction(
+  workspace: string,
+  serverUrl: string,
+  given: Record<string, string>,
+): Promise<Outcome> {
   const { inputs, runs } = (await read('action.yml')) as Action;
   const context = { 'github.repository': 'org/repo', 'github.token': 'job-token' };
   const fill = (text: string, known: Record<string, string>) =>
@@ -53,7 +57,7 @@ async function runAction(workspace: string, given: Record<string, string>): Prom
     ]);
     outcome = await execute('bash', ['-c', script], {
       cwd: workspace,
-      env: Object.fromEntries(variables),
+      env: { ...Object.fromEntries(variables), GITHUB_SERVER_URL: serverUrl },
     });
     if (outcome.code !== 0) break;
   }
@@ -72,16 +76,24 @@ async function runGitLabJob(
 }
 
 test('The GitHub action restores a snapshot, fetches the commit of the run, and stores no token', async () => {
-  const { server, commit } = await startPrivateServer(resources, 'github.com', 'x-access-token');
+  const { server, upstreamUrl, commit } = await startPrivateServer(
+    resources,
+    'github.com',
+    'x-access-token',
+  );
   const workspace = await directory();
   const inputs = { server, commit, 'snapshot-token': 'client-token' };
-  expect(await runAction(workspace, inputs)).toMatchObject({ code: 0, stderr: '' });
+  expect(await runAction(workspace, upstreamUrl, inputs)).toMatchObject({ code: 0, stderr: '' });
   const expected = { head: commit, status: '', commits: 3, filesWithTokens: '' };
   expect(await stateOf(workspace)).toEqual(expected);
 
-  const again = await runAction(workspace, inputs);
+  const again = await runAction(workspace, upstreamUrl, inputs);
   expect(again).toMatchObject({ code: 1, stdout: '::error::. is not empty\n' });
-  const refused = await runAction(workspace, { ...inputs, path: 'a/b', 'snapshot-token': 'no' });
+  const refused = await runAction(workspace, upstreamUrl, {
+    ...inputs,
+    path: 'a/b',
+    'snapshot-token': 'no',
+  });
   expect(refused).toMatchObject({ stderr: expect.stringContaining('403') });
   expect(refused.code).not.toBe(0);
 });
@@ -99,7 +111,11 @@ test('The GitHub action reads its inputs by the environment only, so that none o
 });
 
 test('A GitLab job that extends the template has the commit of its pipeline, and keeps the settings of its shell', async () => {
-  const { server, commit } = await startPrivateServer(resources, 'gitlab.com', 'gitlab-ci-token');
+  const { server, upstreamUrl, commit } = await startPrivateServer(
+    resources,
+    'gitlab.com',
+    'gitlab-ci-token',
+  );
   const workspace = await directory();
   const artifact = join(workspace, '.artifact');
   await run('touch', [artifact]);
@@ -107,6 +123,7 @@ test('A GitLab job that extends the template has the commit of its pipeline, and
     SNAPSHOT_SERVER: server,
     SNAPSHOT_TOKEN: 'client-token',
     CI_SERVER_HOST: 'gitlab.com',
+    CI_SERVER_URL: upstreamUrl,
     CI_PROJECT_PATH: 'org/repo',
     CI_JOB_TOKEN: 'job-token',
     CI_COMMIT_SHA: commit,

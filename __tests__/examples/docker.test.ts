@@ -1,7 +1,11 @@
+import { once } from 'node:events';
 import { cp, mkdir, readFile, symlink } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { parse, parseAllDocuments } from 'yaml';
 import { leftovers } from '../support/host-app.js';
+import { listen } from '../support/listen.js';
 import { execute } from '../support/run.js';
 import { buildSmall } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
@@ -69,6 +73,24 @@ test('The server of the image answers the probes of Docker and Kubernetes, and e
   expect(await server.stop()).toBe(0);
   expect(await leftovers(dataDir)).toEqual([]);
   expect(await execute(process.execPath, check, { env: { PORT } })).toMatchObject({ code: 1 });
+});
+
+test('A request that takes too long does not keep the server of the image from its end', async () => {
+  const { closeInTime }: { closeInTime(parts: object): Promise<void> } = await import(
+    pathToFileURL(join(DOCKER, 'shutdown.js')).href
+  );
+  const server = createServer(() => {}); // never answers
+  const cutOff = expect(fetch(await listen(server, defer))).rejects.toThrow('fetch failed');
+  await once(server, 'request');
+  const closed: unknown[] = [];
+  await closeInTime({
+    server,
+    snapshots: { close: async (options: object) => closed.push(options ? 'drained' : 'cut off') },
+    storage: { close: async () => closed.push('storage') },
+    requestsTime: 1,
+  });
+  await cutOff;
+  expect(closed).toEqual(['cut off', 'drained', 'storage']);
 });
 
 test('The recipes for Docker, Kubernetes and systemd set only variables that the server reads', async () => {

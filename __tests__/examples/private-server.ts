@@ -12,13 +12,13 @@ import { startUpstream } from '../support/upstream.js';
  * A snapshot server of the private repository `org/repo` that asks for `client-token`, after a push that its
  * snapshot lacks. The upstream asks for `job-token`.
  *
- * @returns `server`: the URL of the mount; `commit`: the pushed one.
+ * @returns `server`: the URL of the mount; `upstreamUrl`: of the git host; `commit`: the pushed one.
  */
 export async function startPrivateServer(
   { directory, defer }: Cleanup,
   host: string,
   username: string,
-): Promise<{ server: string; commit: string }> {
+): Promise<{ server: string; upstreamUrl: string; commit: string }> {
   const root = await directory();
   const repository = join(root, 'org', 'repo');
   await buildSmall(repository);
@@ -42,7 +42,7 @@ export async function startPrivateServer(
   const headers = { authorization: 'Bearer client-token' };
   const first = await fetch(`${url}/git/${host}/org/repo/snapshot.tar.zst`, { headers });
   await first.arrayBuffer();
-  return { server: `${url}/git`, commit: await push(repository) };
+  return { server: `${url}/git`, upstreamUrl: upstream.url, commit: await push(repository) };
 }
 
 /** What a user of a checkout sees, and the files that have one of the tokens. */

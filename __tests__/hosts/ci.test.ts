@@ -27,7 +27,11 @@ test('The GitHub action is valid, and a runner restores a repository with it', a
   const bin = await install('@action-validator/core@0.6', '@action-validator/cli@0.6');
   await run(join(bin, 'action-validator'), [join(CI, 'action.yml')]);
 
-  const { server, commit } = await startPrivateServer(resources, 'github.com', 'x-access-token');
+  const { server, upstreamUrl, commit } = await startPrivateServer(
+    resources,
+    'github.com',
+    'x-access-token',
+  );
   const project = await directory();
   await git(project, 'init', '--quiet');
   await git(project, 'remote', 'add', 'origin', 'https://github.com/org/repo.git');
@@ -59,7 +63,8 @@ test('The GitHub action is valid, and a runner restores a repository with it', a
   await git(project, 'add', '.');
   await git(project, 'commit', '--quiet', '--message=workflow');
   const secrets = ['-s', 'GITHUB_TOKEN=job-token'];
-  const args = ['push', '-P', 'self-hosted=-self-hosted', ...secrets];
+  const serverUrl = ['--env', `GITHUB_SERVER_URL=${upstreamUrl}`];
+  const args = ['push', ...serverUrl, '-P', 'self-hosted=-self-hosted', ...secrets];
   const { code, stdout, stderr } = await execute('act', args, {
     cwd: project,
     env: await environment(),
@@ -71,7 +76,11 @@ test('The GitHub action is valid, and a runner restores a repository with it', a
 
 test('A runner of GitLab jobs restores a repository with the template', async () => {
   const bin = await install('gitlab-ci-local@4.62');
-  const { server, commit } = await startPrivateServer(resources, 'gitlab.com', 'gitlab-ci-token');
+  const { server, upstreamUrl, commit } = await startPrivateServer(
+    resources,
+    'gitlab.com',
+    'gitlab-ci-token',
+  );
   const project = await directory();
   await git(project, 'init', '--quiet');
   await git(project, 'remote', 'add', 'origin', 'https://gitlab.com/org/repo.git');
@@ -88,6 +97,7 @@ test('A runner of GitLab jobs restores a repository with the template', async ()
     SNAPSHOT_SERVER: server,
     SNAPSHOT_TOKEN: 'client-token',
     CI_JOB_TOKEN: 'job-token',
+    CI_SERVER_URL: upstreamUrl,
     CI_COMMIT_SHA: commit,
   };
   const given = Object.entries(variables).flatMap((pair) => ['--variable', pair.join('=')]);

@@ -1,18 +1,25 @@
 import { once } from 'node:events';
 
-/** In ms. Less than `stop_grace_period`, `terminationGracePeriodSeconds` and `TimeoutStopSec`. */
-const REQUESTS = 40_000;
-const BUILDS = 10_000;
-
-/** Ends the server: first its requests, then its builds. What takes longer than its time is cut off. */
-export async function closeInTime({ server, snapshots, storage }) {
+/**
+ * Ends the server: first its requests, then its builds. What takes longer than its time is cut off.
+ *
+ * @param requestsTime, buildsTime in ms. Together less than `stop_grace_period` of Docker,
+ * `terminationGracePeriodSeconds` of Kubernetes, and `TimeoutStopSec` of systemd.
+ */
+export async function closeInTime({
+  server,
+  snapshots,
+  storage,
+  requestsTime = 40_000,
+  buildsTime = 10_000,
+}) {
   const cutOff = setTimeout(async () => {
-    await snapshots.close();
+    await snapshots.close(); // clients that wait for a build get 503
     server.closeAllConnections();
-  }, REQUESTS);
+  }, requestsTime);
   server.close();
   await once(server, 'close');
   clearTimeout(cutOff);
-  await snapshots.close({ drain: true, signal: AbortSignal.timeout(BUILDS) });
+  await snapshots.close({ drain: true, signal: AbortSignal.timeout(buildsTime) });
   await storage.close();
 }
