@@ -175,6 +175,8 @@ export class FakeService implements SnapshotService {
   fileOf: (stored: StoredArtifact) => StoredFile | undefined = () => undefined;
   readonly delete = unexpected;
   readonly refresh = unexpected;
+  readonly warm = unexpected;
+  readonly health = unexpected;
   readonly notifyPush = unexpected;
   readonly purge = unexpected;
   readonly status = unexpected;

@@ -19,6 +19,7 @@ import { Builds } from './builds.js';
 import type { ServiceContext } from './context.js';
 import { RefFinder } from './find-ref.js';
 import { FleetChecks } from './fleet-checks.js';
+import { Health } from './health.js';
 import { KnownUpstreams } from './known-upstreams.js';
 import { MirrorQueries } from './mirror-queries.js';
 import { PendingLimits } from './pending-limits.js';
@@ -28,12 +29,15 @@ import { Removal } from './removal.js';
 import { type RequestParts, Requests } from './requests.js';
 import { type OnEvict, StoredArtifacts } from './stored-artifacts.js';
 import { UpstreamChecks } from './upstream-checks.js';
+import { WarmUp } from './warm-up.js';
 
 /** The parts of a service. Each one is documented in its own file. */
 export interface ServiceParts extends RequestParts {
   readonly requests: Requests;
   readonly queries: MirrorQueries;
   readonly removal: Removal;
+  readonly warmUp: WarmUp;
+  readonly health: Health;
   readonly diskBudgets: DiskBudgets;
 }
 
@@ -103,7 +107,9 @@ export function createParts(context: ServiceContext): ServiceParts {
   const requests = new Requests(all);
   const queries = new MirrorQueries(all);
   const removal = new Removal({ ...work, builds, isFleet: fleet !== undefined });
-  return { ...all, requests, queries, removal, diskBudgets: budgets };
+  const warmUp = new WarmUp(all);
+  const health = new Health(all);
+  return { ...all, requests, queries, removal, warmUp, health, diskBudgets: budgets };
 }
 
 /** Where the directory can't hold them, as on some network file systems, of this process only. */
