@@ -9,6 +9,7 @@ const LIB = join(process.cwd(), 'lib');
  * from lower layers. The entry of a folder may stand above it.
  */
 const LAYERS = [
+  'command',
   'index.ts',
   'create-router.ts',
   'opentelemetry',

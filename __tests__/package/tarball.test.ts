@@ -37,11 +37,7 @@ test('The package contains the files that users need and no others', async () =>
     ...(docs ?? [])
       .filter((name) => /^(?!api-report).*\.(md|png)$/.test(name))
       .map((name) => `docs/${name}`),
-    ...(examples ?? [])
-      .filter((name) =>
-        /^([^/]+\/([^/]+\.js|README\.md)|observability\/.*\.(json|yml))$/.test(name),
-      )
-      .map((name) => `examples/${name}`),
+    ...(examples ?? []).filter((name) => name.includes('/')).map((name) => `examples/${name}`),
     ...sources
       .filter((name) => isBundled(name) && !name.endsWith('tsconfig.json'))
       .map((name) => `lib/${name}`),

@@ -13,6 +13,8 @@ export interface Download {
   readonly commit: string | undefined;
   /** Bytes, if the server knows the size already. */
   readonly totalBytes: number | undefined;
+  /** A strong entity tag: equal tags mean equal bytes. */
+  readonly etag: string | undefined;
 }
 
 /** Requests a snapshot. @throws as `sendRequest`; DownloadError for every status but 200. */
@@ -45,7 +47,8 @@ export async function startOptionalDownload(
   const totalBytes = length === undefined ? undefined : Number(length);
   // Only the server sends the commit: a store to which it redirects does not know it.
   const commit = ofServer.map(commitOf).find((value) => value !== undefined);
-  return { body: message, name, commit, totalBytes };
+  const etag = headerOf(message, 'etag', /^"[^"]*"$/);
+  return { body: message, name, commit, totalBytes, etag };
 }
 
 function commitOf(answer: IncomingMessage): string | undefined {

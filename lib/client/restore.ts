@@ -5,8 +5,8 @@ import { isNoFile } from '../fs/errors.js';
 import { parseUrl } from './artifact-urls.js';
 import { startDownload } from './download.js';
 import type { RestoreOptions, RestoreResult } from './options.js';
+import { openDownload } from './resumed-source.js';
 import { parseRetryTimeout, withRetries } from './retries.js';
-import { openSource } from './source.js';
 import { findTarget, type Target } from './staging.js';
 import { unpack, withFailures } from './unpack.js';
 import { parseUnpackOptions, type UnpackOptions } from './unpack-options.js';
@@ -69,8 +69,9 @@ async function restore(
   unpackOptions: UnpackOptions,
 ): Promise<RestoreResult> {
   const { onProgress, signal } = options;
-  const { body, name, commit, totalBytes } = await startDownload(url, options);
-  const source = openSource(body, { name, status: 200, signal });
+  const download = await startDownload(url, options);
+  const { commit, totalBytes } = download;
+  const source = openDownload(url, download, options);
   try {
     const result = await unpack(source, target, unpackOptions, {
       onProgress: onProgress && ((progress) => onProgress({ ...progress, totalBytes })),

@@ -1,7 +1,8 @@
 import { bundleUrl } from '../artifact-urls.js';
 import { type Download, startDownload, startOptionalDownload } from '../download.js';
 import type { RestoreOptions, RestoreResult } from '../options.js';
-import { openSource, type Source } from '../source.js';
+import { openDownload } from '../resumed-source.js';
+import type { Source } from '../source.js';
 import { unpack } from '../unpack.js';
 import type { UnpackOptions } from '../unpack-options.js';
 import type { UpdateSource } from './receive-upstream.js';
@@ -24,9 +25,9 @@ export async function updateFromServer(
   let verified = false;
   const report = async () => await onProgress?.({ ...received });
   const sources: Source[] = [];
-  const opened = ({ body, name, totalBytes }: Download): Source => {
-    received.totalBytes = totalBytes;
-    const source = openSource(body, { name, status: 200, signal });
+  const opened = (address: URL, download: Download): Source => {
+    received.totalBytes = download.totalBytes;
+    const source = openDownload(address, download, options);
     sources.push(source);
     return source;
   };
@@ -50,10 +51,10 @@ export async function updateFromServer(
       const expected = [NOTHING_NEWER, ...NO_BUNDLE];
       const download = await startOptionalDownload(address, expected, options);
       if (typeof download === 'number') return download === NOTHING_NEWER ? 'newest' : undefined;
-      return counted(opened(download));
+      return counted(opened(address, download));
     },
     async snapshot(path) {
-      const snapshot = opened(await startDownload(url, options));
+      const snapshot = opened(url, await startDownload(url, options));
       const result = await unpack(
         snapshot,
         { path, exists: false },
