@@ -181,6 +181,7 @@ export class FakeService implements SnapshotService {
   readonly purge = unexpected;
   readonly status = unexpected;
   readonly listRepositories = unexpected;
+  readonly diskUsage = unexpected;
   readonly close = unexpected;
   readonly [Symbol.asyncDispose] = unexpected;
 

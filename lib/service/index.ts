@@ -66,5 +66,5 @@ export type {
   HealthStatus,
   ServiceHealth,
 } from './service-health.js';
-export type { RepositoryStatus, ServiceStats } from './service-status.js';
+export type { DiskUsage, RepositoryStatus, ServiceStats } from './service-status.js';
 export type { CloseOptions, SnapshotService, WarmOptions } from './snapshot-service.js';

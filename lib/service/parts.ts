@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { defaultSnapshot } from '../artifact/id.js';
 import { parseArtifactKey } from '../artifact/key.js';
 import { momentOf } from '../async/clock.js';
-import { diskBudgets } from '../config/disk-budgets.js';
+import { type DiskBudgets, diskBudgets } from '../config/disk-budgets.js';
 import type { ServiceConfig } from '../config/options.js';
 import { MachineLocks } from '../locks/machine.js';
 import { MemoryLocks } from '../locks/memory.js';
@@ -38,6 +38,7 @@ export interface ServiceParts extends RequestParts {
   readonly removal: Removal;
   readonly warmUp: WarmUp;
   readonly health: Health;
+  readonly diskBudgets: DiskBudgets;
 }
 
 /** Creates the parts of a service, each after the parts that it uses. */
@@ -49,7 +50,8 @@ export function createParts(context: ServiceContext): ServiceParts {
     if (artifact === undefined) return;
     events.emit('evicted', { repository: artifact.repository, artifact, reason });
   };
-  const { maxMirrorBytes, maxStoreBytes, warning } = diskBudgets(config);
+  const budgets = diskBudgets(config);
+  const { maxMirrorBytes, maxStoreBytes, warning } = budgets;
   if (warning !== undefined) process.emitWarning(warning);
   const store = config.store ?? defaultStore(config, maxStoreBytes, onEvict);
   const locks = config.locks ?? defaultLocks(config);
@@ -107,7 +109,7 @@ export function createParts(context: ServiceContext): ServiceParts {
   const removal = new Removal({ ...work, builds, isFleet: fleet !== undefined });
   const warmUp = new WarmUp(all);
   const health = new Health(all);
-  return { ...all, requests, queries, removal, warmUp, health };
+  return { ...all, requests, queries, removal, warmUp, health, diskBudgets: budgets };
 }
 
 /** Where the directory can't hold them, as on some network file systems, of this process only. */

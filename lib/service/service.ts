@@ -30,10 +30,11 @@ import { tellProgress } from '../mirror/clone-progress.js';
 import type { RepositoryId } from '../repository.js';
 import type { StoredFile } from '../stores/store.js';
 import { checkProcess } from '../workers/check-process.js';
+import { diskUsageOf } from './disk-usage.js';
 import { createParts, type ServiceParts } from './parts.js';
 import { releaseParts } from './release-parts.js';
 import type { HealthOptions, ServiceHealth } from './service-health.js';
-import type { RepositoryStatus, ServiceStats } from './service-status.js';
+import type { DiskUsage, RepositoryStatus, ServiceStats } from './service-status.js';
 import type { CloseOptions, SnapshotService, WarmOptions } from './snapshot-service.js';
 import { statsOf } from './stats.js';
 import { listRepositories, statusOf } from './status.js';
@@ -232,6 +233,10 @@ export class ArtifactService implements SnapshotService {
 
   stats(): ServiceStats {
     return statsOf(this.#parts);
+  }
+
+  async diskUsage({ signal }: SignalOptions = {}): Promise<DiskUsage> {
+    return await abortable(signal, () => diskUsageOf(this.#parts));
   }
 
   async close({ drain = false, signal }: CloseOptions = {}): Promise<void> {

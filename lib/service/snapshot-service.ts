@@ -16,7 +16,7 @@ import type { WarmProgress, WarmSummary } from '../events/warm-events.js';
 import type { RepositoryId } from '../repository.js';
 import type { StoredFile } from '../stores/store.js';
 import type { HealthOptions, ServiceHealth } from './service-health.js';
-import type { RepositoryStatus, ServiceStats } from './service-status.js';
+import type { DiskUsage, RepositoryStatus, ServiceStats } from './service-status.js';
 
 /** How a service or a router closes. */
 export interface CloseOptions {
@@ -180,6 +180,12 @@ export interface SnapshotService extends AsyncDisposable {
   health(options?: HealthOptions): Promise<ServiceHealth>;
   /** The state of the service at this moment, for gauges. */
   stats(): ServiceStats;
+  /**
+   * The bytes on the disk, and their budgets. Cost: one `stat` for each object of the default store.
+   *
+   * @throws SnapshotError `STORE_FAILED`
+   */
+  diskUsage(options?: SignalOptions): Promise<DiskUsage>;
 
   /** Ends all work, and releases threads, files and sockets. Idempotent. */
   close(options?: CloseOptions): Promise<void>;
