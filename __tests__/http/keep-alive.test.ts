@@ -86,6 +86,31 @@ test('A snapshot that is ready within the interval has its usual answer', async 
   expect(timers()).toBe(0);
 });
 
+test('A slow look into the store counts for the interval', async () => {
+  source.hasFiles = true;
+  const offloading = await serve(source, {
+    keepAliveInterval: INTERVAL,
+    offload: 'x-accel-redirect',
+  });
+  defer(() => offloading.close());
+  const [looking, look] = door();
+  const [looked, end] = door();
+  source.statStored = async () => {
+    look();
+    await looked;
+    return undefined;
+  };
+  const answered = begin(offloading, SNAPSHOT);
+  await looking;
+  clock.tick(INTERVAL - 1);
+  end();
+  await requested;
+  clock.tick(1);
+  finish(BYTES);
+  const { res } = await answered;
+  expect(Buffer.concat(await res.toArray()).equals(Buffer.concat([frames(1), BYTES]))).toBe(true);
+});
+
 test('A failure before the first frame is a problem; a later one breaks the connection', async () => {
   const early = send(server, SNAPSHOT);
   await requested;

@@ -2,7 +2,7 @@
  * @needs nginx apache
  * @one-node-version
  */
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { type IncomingHttpHeaders, request } from 'node:http';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -59,7 +59,7 @@ const SITES = {
           }
           location /express-git-snapshot/ {
             internal;
-            alias ${directory}/;
+            alias "${directory}/";
             max_ranges 1;
             etag off;
             if_modified_since off;
@@ -84,7 +84,7 @@ const SITES = {
           ProxyPass /git/ ${app}/git/
           <Location /git/>
             XSendFile on
-            XSendFilePath ${directory}
+            XSendFilePath "${directory}"
           </Location>
           MaxRanges 1`,
       ),
@@ -98,7 +98,8 @@ describe.each(Object.entries(SITES))('Behind %s', (_, { offload, start, ifRangeW
 
   beforeAll(async () => {
     repository = await freshRepository(shared);
-    const directory = await shared.directory();
+    const directory = join(await shared.directory(), 'données 日本');
+    await mkdir(directory);
     const store = new FileSystemStore({ directory });
     const freshness = { ...BUILD_AT_ONCE, maxAge: 0, checkInterval: 0, staleWhileRevalidate: 0 };
     const app = await repository.startApp({ store, offload, freshness });

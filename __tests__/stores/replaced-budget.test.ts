@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { FileSystemStore, MemoryStore } from '../../lib/index.js';
 import type { SnapshotStore } from '../../lib/stores/index.js';
 import { contentOf, listedKeys, put } from '../../lib/testing/store-content.js';
@@ -43,6 +44,19 @@ describe.each<[string, (budgets: Budgets) => Promise<SnapshotStore>]>([
     for (const key of ['a', 'b', 'c']) await replace(store, key);
     expect(await kept(store, ['a', 'b', 'c'])).toEqual(['b', 'c']);
   });
+});
+
+test.each([
+  ['their budget', { maxReplacedBytes: MIB }],
+  ['the budget of all', { maxBytes: 1.5 * MIB }],
+])('A FileSystemStore leaves no bytes of revisions that do not fit into %s', async (_, budgets) => {
+  const path = await directory();
+  const store = new FileSystemStore({ directory: path, ...budgets });
+  defer(() => store.close());
+  await replace(store, 'key');
+  expect(await kept(store, ['key'])).toEqual([]);
+  const endings = (await readdir(path)).map((name) => name.split('.').at(-1));
+  expect(endings.sort()).toEqual(['bytes', 'object']);
 });
 
 test('A MemoryStore frees a replaced revision when its time is over', async () => {

@@ -1,5 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { encodeWaitFrame } from '../archive/wait-frame.js';
+import { elapsedSince, now } from '../async/clock.js';
 
 /** Begins an answer whose snapshot is not ready, so that no proxy takes the connection for dead. */
 export class KeepAlive {
@@ -7,6 +8,8 @@ export class KeepAlive {
   readonly #interval: number | undefined;
   readonly #headers: OutgoingHttpHeaders;
   #hasBegun = false;
+  /** When the last wait frame was sent; first, when the wait began. */
+  #lastAt = now();
 
   /**
    * @param interval milliseconds before the first wait frame, and between two. `undefined`: never.
@@ -30,7 +33,9 @@ export class KeepAlive {
     const beat = () => {
       if (this.#beat()) timer = setTimeout(beat, interval);
     };
-    let timer = setTimeout(beat, interval);
+    // Several pieces of work, one after the other, are one wait.
+    const left = Math.max(0, interval - elapsedSince(this.#lastAt));
+    let timer = setTimeout(beat, left);
     try {
       return await work;
     } finally {
@@ -41,6 +46,7 @@ export class KeepAlive {
   /** @returns whether more frames may follow. */
   #beat(): boolean {
     const res = this.#res;
+    this.#lastAt = now();
     try {
       if (!this.#hasBegun) res.writeHead(200, this.#headers);
       this.#hasBegun = true;

@@ -33,9 +33,14 @@ export function sendOffloaded(
   const { 'Accept-Ranges': acceptRanges, ...others } = headers;
   const header =
     offload === 'x-sendfile'
-      ? { 'Accept-Ranges': acceptRanges, 'X-Sendfile': join(directory, path) }
+      ? { 'Accept-Ranges': acceptRanges, 'X-Sendfile': asBytes(join(directory, path)) }
       : { 'X-Accel-Redirect': `${INTERNAL_LOCATION}${path}` }; // nginx has an `Accept-Ranges` of its own
   // The next answer on the connection must not be taken for the body.
   res.shouldKeepAlive = false;
   res.writeHead(200, { ...others, ...header }).end();
+}
+
+/** The bytes of a path, as characters that Node writes into a header one by one. */
+function asBytes(path: string): string {
+  return Buffer.from(path).toString('latin1');
 }

@@ -37,6 +37,8 @@ interface PendingRequest {
   isChecked: boolean;
   /** When that was known. */
   checkedAt: Time;
+  /** Whether the store was said to have the artifact, after nothing could be opened. */
+  wasStored: boolean;
   /** Set when the event `miss` was emitted. */
   missed: 'miss' | 'joined' | undefined;
 }
@@ -117,7 +119,8 @@ export class Requests {
     const requestedAt = checkedSince as Time;
     await this.#throwIfRefused(id, signal);
     const isChecked = this.#isChecked(id, requestedAt) || (await this.#checkIfOverdue(id, signal));
-    const request = { id, signal, requestedAt, isChecked, checkedAt: now(), missed: undefined };
+    const known = { isChecked, checkedAt: now(), wasStored: false, missed: undefined };
+    const request = { id, signal, requestedAt, ...known };
     return await retry(
       MAX_ATTEMPTS,
       () => this.#serveOrBuild(request),
@@ -178,6 +181,9 @@ export class Requests {
       }
     }
     await unlessAborted(build.done, signal);
+    if (outcome.kind === 'stored' && request.wasStored)
+      await stored.distrustUnlessReadable(id, { signal });
+    request.wasStored ||= outcome.kind === 'stored';
     return undefined;
   }
 

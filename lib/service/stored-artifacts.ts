@@ -160,6 +160,18 @@ export class StoredArtifacts {
     this.#distrusted.set(`${artifactKey(id)} ${revision}`, true);
   }
 
+  /**
+   * Called when nothing could be opened. If the store describes a version that it can't open, such as
+   * one whose bytes were removed behind its back, that version counts as not stored.
+   */
+  async distrustUnlessReadable(id: ArtifactId, { signal }: SignalOptions = {}): Promise<void> {
+    const { version } = await this.look(id, { signal });
+    if (version === null || this.isDistrusted(id, version)) return;
+    const found = await this.open(id, { revision: version, signal });
+    if (found === undefined) this.distrust(id, version);
+    else found.artifact.body.destroy();
+  }
+
   isDistrusted(id: ArtifactId, revision: string): boolean {
     return this.#distrusted.has(`${artifactKey(id)} ${revision}`);
   }

@@ -54,6 +54,11 @@ function isProbe({ name }: FakeRequest): boolean {
   return name.startsWith('!probe/');
 }
 
+/** The names of all stored objects. */
+function names(): string[] {
+  return [...s3.objects.keys()];
+}
+
 /** The operations of the requests that are no probes. */
 function operations(): string[] {
   return s3.requests.flatMap((request) => (isProbe(request) ? [] : [request.operation]));
@@ -204,20 +209,35 @@ test('A store probes the server once for each kind of write, and leaves nothing 
   expect([...s3.objects.keys()].sort()).toEqual(['key-1000.object', `key-${1.5 * PART}.object`]);
 });
 
-test('A server that forbids probes gets conditions', async () => {
-  s3.before = (request) => {
-    if (isProbe(request) && request.operation === 'PutObject')
-      fail(request.res, 403, 'AccessDenied');
-    return isProbe(request) && request.operation === 'PutObject';
-  };
-  await put(store, 'key', contentOf('a'), {}, { ifRevision: null });
-  s3.before = atFirst('PutObject', async () => {
-    await put(make(), 'key', contentOf('b'));
-    return false;
+describe.each(WRITES.slice(0, 2))('Before a write in %s,', (_, { size, operation }) => {
+  test('a server that forbids probes is taken for one that checks conditions', async () => {
+    const forbid = (request: FakeRequest) => {
+      if (isProbe(request)) fail(request.res, 403, 'AccessDenied');
+      return isProbe(request);
+    };
+    s3.before = forbid;
+    const { revision } = await put(store, 'key', contentOf('a', size), {}, { ifRevision: null });
+    const replacing = atFirst(operation, async () => {
+      await put(make(), 'key', contentOf('b'));
+      return false;
+    });
+    s3.before = async (request) => forbid(request) || (await replacing(request));
+    const writing = put(store, 'key', contentOf('c', size), {}, { ifRevision: revision });
+    await expect(writing).rejects.toMatchObject(REFUSED);
   });
-  const { revision } = (await store.stat('key')) ?? {};
-  const writing = put(store, 'key', contentOf('c'), {}, { ifRevision: revision });
-  await expect(writing).rejects.toMatchObject(REFUSED);
+
+  test('a signal ends the wait for a server that does not answer a probe', async () => {
+    const leaving = new AbortController();
+    s3.before = (request) => {
+      if (isProbe(request)) leaving.abort(new Error('the client left'));
+      return isProbe(request);
+    };
+    const options = { ifRevision: null, signal: leaving.signal };
+    const writing = put(store, 'key', contentOf('a', size), {}, options);
+    await expect(writing).rejects.toThrow('the client left');
+    expect(names()).toEqual([]);
+    expect(s3.uploads.size).toBe(0);
+  });
 });
 
 test('The process is warned once about a server that ignores conditions', async () => {

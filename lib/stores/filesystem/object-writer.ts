@@ -60,9 +60,8 @@ export class ObjectWriter {
       const found =
         typeof ifRevision === 'string' ? await findObject(this.#directory, name) : undefined;
       const kept = found?.object.revision;
-      const isKept =
-        found !== undefined &&
-        (await this.#replaced.keep(name, found.object.revision, bytesOf(found.object)));
+      const keptName =
+        found && (await this.#replaced.keep(name, found.object.revision, bytesOf(found.object)));
       const bytes = object.size + description.length;
       // The newcomer takes the place of the object that it replaces.
       const indexed = this.#index.delete(name);
@@ -82,7 +81,9 @@ export class ObjectWriter {
       }
       this.#index.add(name, bytes, priority);
       if (this.#index.isOld) void this.load().catch(() => {}); // the next write tries again
-      if (replaced === undefined || (isKept && replaced === kept)) return;
+      if (replaced === undefined) return;
+      if (replaced === kept && keptName !== undefined && (await this.#replaced.has(keptName)))
+        return;
       await unlessMissing(unlink(join(this.#directory, bytesFileName(name, replaced))));
     });
     return object;

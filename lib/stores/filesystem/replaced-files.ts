@@ -74,10 +74,10 @@ export class ReplacedFiles {
    * Keeps an object that is about to be replaced, if the file system has hard links.
    *
    * @param size bytes of its two files.
-   * @returns whether its bytes must stay.
+   * @returns the file name of the replaced version; `undefined`: it is not kept.
    */
-  async keep(objectFile: FileName, revision: string, size: number): Promise<boolean> {
-    if (this.#options.keepReplacedFor === 0) return false;
+  async keep(objectFile: FileName, revision: string, size: number): Promise<FileName | undefined> {
+    if (this.#options.keepReplacedFor === 0) return undefined;
     const at = Date.now();
     const name = `${stemOf(objectFile)}.${at}-${revision}.replaced`;
     let isKept = true;
@@ -91,7 +91,12 @@ export class ReplacedFiles {
     const bytesName = bytesFileName(objectFile, revision);
     if (isKept) this.#files = [...this.#files, { name, bytesName, bytes: size, at }];
     await this.sweep();
-    return isKept;
+    return isKept ? name : undefined;
+  }
+
+  /** Whether a version is still there. If the budgets were too small, it was removed at once. */
+  async has(name: FileName): Promise<boolean> {
+    return (await unlessMissing(stat(join(this.#directory, name)))) !== undefined;
   }
 
   /** The file names of an object's replaced versions, the latest first. */

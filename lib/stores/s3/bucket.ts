@@ -115,11 +115,13 @@ export class S3Bucket extends Bucket {
     let large: string | undefined;
     const nameParts = async (): Promise<string> => {
       const needsPointer =
-        condition !== undefined && (await this.#conditionalWrites.needPointers());
+        condition !== undefined && (await this.#conditionalWrites.needPointers(signal));
       if (needsPointer) large = largeName(this, name, revision);
       return large ?? name;
     };
     const publish = async (...[command, options]: Parameters<Publish>): Promise<void> => {
+      // While this waits for the server, the write can still be ended.
+      if (condition !== undefined) await this.#conditionalWrites.prepare(command, signal);
       await publishing();
       if (condition === undefined) {
         await sendPublish(client, command, options);

@@ -3,9 +3,15 @@ import {
   PutObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
+import { unlessAborted } from '../../async/abort.js';
 import type { CheckCondition, ObjectHead } from '../bucket/bucket.js';
 import { preconditionFailure } from '../write-condition.js';
-import { type Condition, ConditionsProbe, type ProbedBucket } from './conditions-probe.js';
+import {
+  type Condition,
+  ConditionsProbe,
+  type ProbedBucket,
+  type WriteKind,
+} from './conditions-probe.js';
 import { isNamed, statusOf } from './failure.js';
 
 /** The requests that publish an object. Before that, nobody can read its bytes. */
@@ -13,6 +19,10 @@ export type PublishCommand = PutObjectCommand | CompleteMultipartUploadCommand;
 
 export function isPublishCommand(command: unknown): command is PublishCommand {
   return command instanceof PutObjectCommand || command instanceof CompleteMultipartUploadCommand;
+}
+
+function kindOf(command: PublishCommand): WriteKind {
+  return command instanceof PutObjectCommand ? 'put' : 'upload';
 }
 
 /** Another write may cause the first refusal. After a second one, the server counts as faulty. */
@@ -45,9 +55,20 @@ export class ConditionalWrites {
     this.#probe = new ConditionsProbe(bucket);
   }
 
-  /** Whether the server checks conditions in single requests, but not for uploads in parts. */
-  async needPointers(): Promise<boolean> {
-    return !(await this.#probe.isChecked('upload')) && (await this.#probe.isChecked('put'));
+  /**
+   * Whether the server checks conditions in single requests, but not for uploads in parts.
+   *
+   * @throws the signal's reason: the probe goes on, for the next write.
+   */
+  async needPointers(signal: AbortSignal | undefined): Promise<boolean> {
+    const probing = async () =>
+      !(await this.#probe.isChecked('upload')) && (await this.#probe.isChecked('put'));
+    return await unlessAborted(probing(), signal);
+  }
+
+  /** Probes the server before a command, if necessary. @throws as `needPointers`. */
+  async prepare(command: PublishCommand, signal: AbortSignal | undefined): Promise<void> {
+    await unlessAborted(this.#probe.isChecked(kindOf(command)), signal);
   }
 
   /**
@@ -62,7 +83,7 @@ export class ConditionalWrites {
     ...[command, options]: Parameters<Publish>
   ): Promise<ObjectHead | undefined> {
     const { client } = this.#bucket;
-    const kind = command instanceof PutObjectCommand ? 'put' : 'upload';
+    const kind = kindOf(command);
     const isChecked = await this.#probe.isChecked(kind);
     for (let attempt = 0; ; attempt++) {
       const replaced = await checkCondition(options.abortSignal);

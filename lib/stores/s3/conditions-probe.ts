@@ -32,6 +32,9 @@ export type WriteKind = 'put' | 'upload';
 /** Sends the request that publishes a write. @returns the object's tag, or that it was not published. */
 type Publish = (condition: Condition) => Promise<string | 'refused' | 'forbidden'>;
 
+/** Begins a write, whose bytes nobody can read before it is published. */
+type Begin = () => Promise<Publish | 'forbidden'>;
+
 export interface ProbedBucket {
   readonly client: S3Client;
   readonly bucket: string;
@@ -79,18 +82,21 @@ export class ConditionsProbe {
     const { client, bucket, prefix } = this.#bucket;
     const target = { Bucket: bucket, Key: `${prefix}!probe/${randomUUID()}` };
     const leftovers: AbortMultipartUploadCommand[] = [];
-    const begin = async (): Promise<Publish> => {
+    const begin: Begin = async () => {
       if (kind === 'put') {
         return (condition) =>
           this.#publish(new PutObjectCommand({ ...target, Body: '?', ...condition }));
       }
       const create = new CreateMultipartUploadCommand(target);
-      const { UploadId } = await answerOf(client.send(create), undefined);
+      const created = await answerOf(client.send(create), undefined, FORBIDDEN);
+      if (created === 'forbidden') return created;
+      const { UploadId } = created;
       leftovers.push(new AbortMultipartUploadCommand({ ...target, UploadId }));
       const part = { ...target, UploadId, PartNumber: 1 };
       const send = new UploadPartCommand({ ...part, Body: '?' });
-      const { ETag } = await answerOf(client.send(send), undefined);
-      const MultipartUpload = { Parts: [{ PartNumber: 1, ETag }] };
+      const sent = await answerOf(client.send(send), undefined, FORBIDDEN);
+      if (sent === 'forbidden') return sent;
+      const MultipartUpload = { Parts: [{ PartNumber: 1, ETag: sent.ETag }] };
       const complete = { ...target, UploadId, MultipartUpload };
       return (condition) =>
         this.#publish(new CompleteMultipartUploadCommand({ ...complete, ...condition }));
@@ -116,13 +122,16 @@ export class ConditionsProbe {
 }
 
 /** A server that forbids the probe is taken for one that checks conditions, as S3 does. */
-async function checksConditions(begin: () => Promise<Publish>): Promise<boolean> {
+async function checksConditions(begin: Begin): Promise<boolean> {
   const first = await begin();
-  const tag = await first({ IfNoneMatch: '*' });
+  const tag = first === 'forbidden' ? first : await first({ IfNoneMatch: '*' });
   if (tag === 'forbidden') return true;
   if (tag === 'refused') return false;
   const second = await begin();
-  for (const unmet of [{ IfNoneMatch: '*' }, { IfMatch: WRONG_TAG }])
-    if ((await second(unmet)) !== 'refused') return false;
+  if (second === 'forbidden') return true;
+  for (const unmet of [{ IfNoneMatch: '*' }, { IfMatch: WRONG_TAG }]) {
+    const outcome = await second(unmet);
+    if (outcome !== 'refused') return outcome === 'forbidden';
+  }
   return (await second({ IfMatch: tag })) !== 'refused';
 }
