@@ -191,7 +191,7 @@ const CONSUMERS: Record<string, Consumer> = {
   },
   'express-git-snapshot/status-page': {
     uses: ['@types/express'],
-    files: 45,
+    files: 55,
     code: `
       import express from 'express';
       import { createSnapshotRouter } from 'express-git-snapshot';
