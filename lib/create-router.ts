@@ -31,6 +31,7 @@ export interface SnapshotRouter extends Router, AsyncDisposable {
 
 /** The options of a router for an existing service. */
 export interface MountOptions extends RouterOptions {
+  /** Stays open when the router closes. */
   readonly service: SnapshotService;
 }
 

@@ -85,6 +85,7 @@ export const ERRORS: Readonly<
   INTERNAL: [500, false, 'The server failed.'],
 };
 
+/** All codes of errors. */
 export const ERROR_CODES: readonly SnapshotErrorCode[] = Object.keys(ERRORS).filter(isErrorCode);
 
 export function isErrorCode(value: unknown): value is SnapshotErrorCode {

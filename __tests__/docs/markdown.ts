@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, normalize } from 'node:path';
 
 /** A table of a page: its cells by row, and the heading that it stands below. */
 export interface Table {
@@ -53,6 +53,18 @@ export function codeBlocks(text: string, languages: readonly string[]): string[]
   return Array.from(blocks).flatMap(([, language = '', code = '']) =>
     languages.includes(language) ? [code] : [],
   );
+}
+
+/** The targets of all links, other than those to other sites. */
+export function localLinks(text: string): string[] {
+  const links = withoutCode(text).matchAll(/\]\(([^)\s]+)\)/g);
+  return Array.from(links, ([, link = '']) => link).filter((link) => !link.startsWith('https://'));
+}
+
+/** The path from the project's root to which a link of a page leads. */
+export function targetOf(link: string, page: string): string {
+  const [path = ''] = link.split('#');
+  return path === '' ? page : normalize(join(dirname(page), path));
 }
 
 export function withoutCode(text: string): string {

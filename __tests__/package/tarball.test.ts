@@ -1,13 +1,16 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { localLinks, readPage, targetOf } from '../docs/markdown.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { listTarball, pack, readManifest } from './packed-package.js';
 
 const { directory } = cleanup(afterAll);
+let tarball: string;
 let files: string[];
 
 beforeAll(async () => {
-  files = await listTarball(await pack(await directory()));
+  tarball = await pack(await directory());
+  files = await listTarball(tarball);
 });
 
 /** The scripts of worker threads, each bundled into one file. */
@@ -28,7 +31,9 @@ test('The package contains the files that users need and no others', async () =>
     'LICENSE',
     'README.md',
     'package.json',
-    ...(docs ?? []).filter((name) => !name.startsWith('api-report')).map((name) => `docs/${name}`),
+    ...(docs ?? [])
+      .filter((name) => name.endsWith('.md') && !name.startsWith('api-report'))
+      .map((name) => `docs/${name}`),
     ...(examples ?? [])
       .filter((name) =>
         /^([^/]+\/([^/]+\.js|README\.md)|observability\/.*\.(json|yml))$/.test(name),
@@ -45,6 +50,32 @@ test('The package contains the files that users need and no others', async () =>
     ]),
   ];
   expect(files.sort()).toEqual(expected.sort());
+});
+
+test('No page in the package links to a file that is not in it', async () => {
+  const pages = files.filter((name) => name.endsWith('.md') && !name.startsWith('docs/api/'));
+  const dead: [page: string, link: string][] = [];
+  for (const page of pages) {
+    for (const link of localLinks(await readPage(page))) {
+      const target = targetOf(link, page);
+      if (!files.some((name) => name === target || name.startsWith(`${target}/`))) {
+        dead.push([page, link]);
+      }
+    }
+  }
+  expect(dead).toEqual([]);
+});
+
+test('The README tells how large the package is, and how many packages come with it', async () => {
+  const readme = (await readPage('README.md')).replaceAll(/\s+/g, ' ');
+  const [, megabytes, all, ofGit] =
+    /about ([\d.]+) MB\. `npm install` adds (\d+) more .* (\d+) of them come with/.exec(readme) ??
+    [];
+  const { size } = await stat(tarball);
+  expect(Math.abs(size / 1e6 / Number(megabytes) - 1)).toBeLessThan(0.2);
+  const names = await packagesOf('express-git-snapshot');
+  expect(names.size).toBe(Number(all));
+  expect((await packagesOf('isomorphic-git')).size + 1).toBe(Number(ofGit));
 });
 
 test('The package contains every export with its types', async () => {
@@ -75,3 +106,25 @@ test('The script of the mirror names the authors of the functions of isomorphic-
     /Copyright .* the 'isomorphic-git' authors[\s\S]*Permission is hereby granted/,
   );
 });
+
+/** The packages that npm installs for a package, without itself. */
+async function packagesOf(name: string): Promise<ReadonlySet<string>> {
+  interface Entry {
+    readonly dependencies?: Record<string, string>;
+  }
+  const lock: { packages: Record<string, Entry> } = JSON.parse(
+    await readFile('package-lock.json', 'utf8'),
+  );
+  const found = new Set<string>();
+  const pending = [name === 'express-git-snapshot' ? '' : `node_modules/${name}`];
+  for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
+    for (const dependency of Object.keys(lock.packages[path]?.dependencies ?? {})) {
+      const place = `node_modules/${dependency}`;
+      // The packages of users are not nested, so that each is there once.
+      expect(Object.keys(lock.packages)).toContain(place);
+      if (!found.has(place)) pending.push(place);
+      found.add(place);
+    }
+  }
+  return found;
+}

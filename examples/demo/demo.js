@@ -1,96 +1,129 @@
-import { once } from 'node:events';
+import { setMaxListeners } from 'node:events';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import express from 'express';
-import { createSnapshotRouter } from 'express-git-snapshot';
+import { parseArgs } from 'node:util';
+import { createAppProcess } from './app-process.js';
+import { appClient } from './clients.js';
+import { startGitHost } from './git-host.js';
+import { openLine } from './line.js';
 import { isInstalled } from './programs.js';
-import { showProgress } from './progress.js';
 import { createReport } from './report.js';
-import { prepareRepositories } from './repositories.js';
-import { startUpstream } from './upstream.js';
+import { makeRepository } from './repository.js';
 import { walkThrough } from './walkthrough.js';
+
+/** Milliseconds, as between an office and a git host in the same country. */
+const LATENCY = 20;
+const REF_LIST = '/info/refs?service=git-upload-pack';
+const OPTIONS = {
+  clients: { type: 'string', default: '10' },
+  commits: { type: 'string', default: '1000' },
+  mbits: { type: 'string', default: '100' },
+};
 
 const report = createReport(process.stdout);
 const interrupted = new AbortController();
 // The signal may come twice: from the terminal, and from npm.
 for (const name of ['SIGINT', 'SIGTERM']) process.on(name, () => interrupted.abort());
+process.stdout.on('error', () => interrupted.abort()); // nobody reads any more
 const { signal } = interrupted;
+setMaxListeners(0, signal); // each client listens
 
 /** Functions that release what `demo` uses. They run in reverse order, even after a failure. */
 const releases = [];
 
-async function demo([url]) {
+async function demo() {
+  const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
+  const [clients, commits, mbits] = Object.keys(OPTIONS).map((name) => positive(name, values));
   if (!(await isInstalled('git'))) throw new Error('this demo needs git; please install it');
   const directory = await mkdtemp(join(tmpdir(), 'express-git-snapshot-demo-'));
   releases.push(() => rm(directory, { recursive: true, force: true, maxRetries: 3 }));
 
-  const source = url === undefined ? await localSource(directory) : remoteSource(url);
-  const snapshots = createSnapshotRouter({
-    dataDir: join(directory, 'data'),
-    hosts: { [source.host]: { baseUrl: source.baseUrl, allowPrivateAddresses: true } },
-    logger: false, // the demo itself says what failed
+  const [url] = positionals;
+  const source =
+    url === undefined ? await localSource(directory, commits, mbits) : await remoteSource(url);
+  const line = await openLine(source.url, source.speed);
+  releases.push(() => line.cut());
+  const app = createAppProcess({
+    host: source.host,
+    originUrl: source.originUrl,
+    upstreamUrl: line.url,
   });
-  releases.push(() => snapshots.close());
-  const app = express().use('/git', snapshots);
-  const server = app.listen(0, '127.0.0.1');
-  releases.push(() => closeServer(server));
-  await once(server, 'listening');
-  const mount = `http://127.0.0.1:${server.address().port}/git`;
+  releases.push(() => app.kill());
 
-  showProgress(snapshots.service.events, report);
-  for (const [i, { path, title }] of source.repositories.entries()) {
-    report.title(title);
-    const checkouts = join(directory, `checkouts-${i}`);
-    await mkdir(checkouts);
-    await walkThrough({
-      snapshotUrl: `${mount}/${source.host}/${path}/snapshot.tar.zst`,
-      upstreamUrl: `${source.baseUrl}/${path}`,
-      directory: checkouts,
-      report,
-      signal,
-    });
-  }
+  const client = await appClient();
+  report.title(`A team of ${clients}: with git clone, and with an app that serves snapshots`);
+  report.text(
+    `${source.description} App and clients share ${availableParallelism()} processors. Clients of the app run ` +
+      `${client.name}. Times are until every client has a checkout; bytes are those that the upstream sent.`,
+  );
+  const { path, push } = source;
+  await walkThrough({
+    path,
+    push,
+    clients,
+    appClient: client,
+    directory,
+    line,
+    app,
+    report,
+    signal,
+  });
 }
 
-/** Serves repositories of this machine, so that the demo needs no internet. */
-async function localSource(directory) {
+/** Serves a repository from this machine, so that the demo needs no internet. */
+async function localSource(directory, commits, mbits) {
   const root = join(directory, 'upstream');
   await mkdir(root);
-  const repositories = await prepareRepositories(root, { report, signal });
-  const upstream = await startUpstream(root);
-  releases.push(() => upstream.close());
+  report.progress(() => 'making a repository');
+  const { objects, push } = await makeRepository(join(root, 'team', 'app'), commits, signal);
+  const host = await startGitHost(root);
+  releases.push(() => host.close());
   return {
     host: 'git.example',
-    baseUrl: upstream.url,
-    repositories: repositories.map(({ name, title }) => ({
-      path: name,
-      title: `${title}, served by git http-backend on this machine`,
-    })),
+    originUrl: 'https://git.example',
+    url: host.url,
+    path: 'team/app',
+    push,
+    speed: { bytesPerSecond: (mbits * 1e6) / 8, latency: LATENCY },
+    description:
+      `${commits.toLocaleString('en')} generated commits, ${objects.toLocaleString('en')} objects. The upstream, ` +
+      `git http-backend on this machine, is behind a simulated line of ${mbits} Mbit/s and ${LATENCY} ms.`,
   };
 }
 
 /** One repository of a git host: `https://github.com/org/repo`. */
-function remoteSource(text) {
+async function remoteSource(text) {
   const isUsable = URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
   if (!isUsable) throw new Error(`${text} is not the http(s) URL of a repository`);
-  const { origin, host, pathname } = new URL(text);
-  const path = pathname.replace(/^\/|\/$/g, '');
-  return { host, baseUrl: origin, repositories: [{ path, title: `${origin}/${path}` }] };
+  const base = text.replace(/\/$/, '');
+  const answer = await fetch(`${base}${REF_LIST}`, { signal }).catch((error) => {
+    signal.throwIfAborted();
+    throw new Error(`${text} can't be reached: ${error.cause?.message ?? error.message}`);
+  });
+  await answer.body?.cancel();
+  if (!answer.ok) throw new Error(`${text} answered ${answer.status}`);
+  // The host may have redirected the request, for instance after the repository was renamed.
+  const { origin, host, pathname } = new URL(answer.url.replace(REF_LIST, ''));
+  const path = pathname.slice(1);
+  return {
+    host,
+    originUrl: origin,
+    url: origin,
+    path,
+    description: `The upstream is ${origin}/${path}.`,
+  };
 }
 
-async function closeServer(server) {
-  server.closeAllConnections();
-  server.close();
-  await once(server, 'close');
+function positive(name, values) {
+  const number = Number(values[name]);
+  if (!Number.isInteger(number) || number < 1)
+    throw new Error(`--${name} takes a whole number from 1`);
+  return number;
 }
 
 try {
-  await demo(process.argv.slice(2));
-  report.note(
-    '\nOne run on this machine. Cold request and git clone include the work of the upstream; the first cold request\n' +
-      'also starts threads.',
-  );
+  await demo();
 } catch (error) {
   report.close();
   process.exitCode = signal.aborted ? 130 : 1;

@@ -17,7 +17,7 @@ export function* generatedHistory({ commits, files, seed }) {
     // The first half of the history adds all files.
     while (project.length < Math.min(files, (2 * files * (i + 1)) / commits)) {
       const path = `src/part-${Math.floor(project.length / FILES_PER_DIRECTORY)}/file-${project.length}.txt`;
-      const file = { path, lines: Array.from({ length: 20 + random(150) }, line) };
+      const file = { path, lines: Array.from({ length: 20 + random(600) }, line) };
       project.push(file);
       changed.add(file);
     }
@@ -29,11 +29,19 @@ export function* generatedHistory({ commits, files, seed }) {
   yield 'done\n';
 }
 
-function commit(time, message, changed) {
+/** One commit more. */
+export function* pushedCommit() {
+  const file = { path: 'src/pushed.txt', lines: ['a new file'] };
+  yield commit(FIRST_COMMIT, 'A push', [file], 'refs/heads/main^0');
+  yield 'done\n';
+}
+
+function commit(time, message, changed, parent) {
   return [
     'commit refs/heads/main',
     `committer Demo <demo@example.com> ${time} +0000`,
     data(message),
+    ...(parent === undefined ? [] : [`from ${parent}`]),
     ...[...changed].map(({ path, lines }) => `M 100644 inline ${path}\n${data(lines.join('\n'))}`),
     '',
   ].join('\n');

@@ -1,10 +1,15 @@
 import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 
-/** The user's environment without git's variables, which would point git at another repository. */
+/**
+ * The user's environment without git's variables, which would point git at another repository. All
+ * servers are on this machine, so no proxy is used.
+ */
 export const environment = {
   ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('GIT_'))),
   GIT_TERMINAL_PROMPT: '0',
+  NO_PROXY: '*',
+  no_proxy: '*',
 };
 
 /**

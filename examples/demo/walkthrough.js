@@ -1,110 +1,76 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { restoreSnapshot } from 'express-git-snapshot/client';
-import { isInstalled, run } from './programs.js';
-import { formatBytes } from './report.js';
-
-const PIPELINE = 'set -o pipefail; curl -sSf "$1" | zstd -dc | tar -xpf - -C "$2"';
+import { waitFor } from './clients.js';
+import { createComparison } from './comparison.js';
+import { formatSeconds } from './report.js';
 
 /**
- * Requests a snapshot twice, restores it, checks the result with git, and clones the repository with
- * git.
+ * Shows what a team sees with `git clone`, and with an app that serves snapshots.
  *
- * @param {object} parts
- * @param {string} parts.snapshotUrl of `snapshot.tar.zst`
- * @param {string} parts.upstreamUrl the URL that git clones
- * @param {string} parts.directory an empty directory for the checkouts
+ * @param {object} parts also those of `createComparison`
+ * @param {number} parts.clients how many clients come at once; 1 leaves their step out
+ * @param {(() => Promise<void>) | undefined} parts.push adds a commit to the upstream; `undefined`
+ *   leaves its step out
  */
-export async function walkThrough({ snapshotUrl, upstreamUrl, directory, report, signal }) {
-  const restored = join(directory, 'restored');
-  const piped = join(directory, 'piped');
-  const cloned = join(directory, 'cloned');
-  const git = (checkout, ...args) => run('git', ['-C', checkout, ...args], { signal });
+export async function walkThrough({ clients, push, ...parts }) {
+  const { path, directory, line, app, report, signal } = parts;
+  const comparison = createComparison(parts);
 
-  const onBytes = (bytes) => report.progress(`sending: ${formatBytes(bytes)}`);
-  const cold = await timed(() => download(snapshotUrl, { onBytes, signal }));
-  report.measured('cold request', cold, 'cloned, indexed, written and sent in one go');
-  const warm = await timed(() => download(snapshotUrl, { onBytes, signal }));
-  report.measured('warm request', warm, 'from the store');
+  let dataDir = join(directory, 'data-1');
+  await app.start(dataDir);
+  const first = await comparison.step('The first request, to an app that has just started');
+  report.note(aboutFirst(first));
 
-  const restore = await timed(() =>
-    restoreSnapshot({
-      url: snapshotUrl,
-      directory: restored,
-      onProgress: ({ receivedBytes, files }) =>
-        report.progress(`restoring: ${formatBytes(receivedBytes)}, ${files} files`),
-      signal,
-    }),
-  );
-  report.measured('restore, JS client', restore, `warm, ${restore.files} files and symlinks`);
-  if (await canPipe()) {
-    await mkdir(piped);
-    report.progress('curl | zstd | tar');
-    const pipeline = await timed(async () => {
-      await run('bash', ['-c', PIPELINE, 'bash', snapshotUrl, piped], { signal });
-      return { receivedBytes: restore.receivedBytes };
+  if (clients > 1) {
+    await app.stop();
+    dataDir = join(directory, 'data-2');
+    await app.start(dataDir);
+    const title = `${clients} clients at once, again with an app that has nothing yet`;
+    const { git, ours } = await comparison.step(title, { count: clients });
+    const ratio = (git.bytes / ours.bytes).toFixed(1);
+    report.note(`The upstream sent ${ratio} times as many bytes to git clone as to the app.`);
+  }
+
+  await comparison.step('One client more');
+
+  if (push !== undefined) {
+    await push();
+    let seconds;
+    await comparison.step('After a push', {
+      async withApp(restoreAll, head) {
+        const started = performance.now();
+        await app.reportPush(path);
+        await waitFor(head, app.snapshotUrl(path), signal);
+        seconds = (performance.now() - started) / 1000;
+        await restoreAll();
+      },
     });
-    report.measured('curl | zstd | tar', pipeline, 'warm');
+    const time = formatSeconds(seconds);
+    report.note(
+      `A webhook reported the push. ${time} later, the app, with minRebuildInterval: 0, served it.`,
+    );
   }
-  report.progress('git clone');
-  const clone = await timed(async () => {
-    await run('git', ['clone', '--quiet', upstreamUrl, cloned], { signal });
+
+  await line.cut();
+  const { git } = await comparison.step('The upstream is down', { isUpstreamDown: true });
+  if (git.error === undefined) throw new Error('the upstream is not down');
+  report.note(`git clone says: ${git.error.message.split(': ').at(-1)}`);
+
+  await comparison.step('The app is killed and starts again, while the upstream is still down', {
+    isUpstreamDown: true,
+    async withApp(restoreAll) {
+      await app.kill();
+      await app.start(dataDir);
+      await restoreAll();
+    },
   });
-  report.measured('git clone', clone, 'from the same upstream');
 
-  report.progress('git status');
-  const changes = (await git(restored, 'status', '--porcelain')).trim();
-  report.found('git status', changes === '' ? 'clean' : changes);
-  report.progress('git fsck');
-  const complaints = await fsck(restored, signal);
-  // fsck reports oddities of real histories in any clone.
-  const isAsCloned = complaints === '' || complaints === (await fsck(cloned, signal));
-  report.found('git fsck', complaints === '' ? 'no complaints' : complaintsAs(isAsCloned));
-  const head = await git(restored, 'rev-parse', 'HEAD');
-  const isSame = head === (await git(cloned, 'rev-parse', 'HEAD'));
-  report.found('HEAD', `${head.slice(0, 12)}, ${isSame ? 'as' : 'NOT as'} in git's clone`);
-  if (changes !== '' || !isAsCloned || !isSame) throw new Error('the snapshot is not right');
+  comparison.reportSums();
+  await comparison.reportChecks();
 }
 
-async function timed(work) {
-  const started = performance.now();
-  const result = await work();
-  return { ...result, seconds: (performance.now() - started) / 1000 };
-}
-
-/** Reads a whole body and discards it. */
-async function download(url, { onBytes, signal }) {
-  const response = await fetch(url, { signal });
-  if (!response.ok) {
-    const { title, code } = await response.json();
-    throw new Error(`the server answered ${response.status}: ${title} (${code})`);
-  }
-  let bytes = 0;
-  for await (const chunk of response.body) {
-    bytes += chunk.length;
-    onBytes(bytes);
-  }
-  return { receivedBytes: bytes };
-}
-
-async function canPipe() {
-  const found = await Promise.all(['bash', 'curl', 'zstd', 'tar'].map(isInstalled));
-  return found.every(Boolean);
-}
-
-/** The output of `git fsck`, which fails if it finds an error. */
-async function fsck(directory, signal) {
-  const args = ['-C', directory, 'fsck', '--full', '--strict', '--no-progress'];
-  try {
-    return await run('git', args, { signal });
-  } catch (error) {
-    signal.throwIfAborted();
-    return error.message;
-  }
-}
-
-function complaintsAs(isAsCloned) {
-  return isAsCloned
-    ? "the same complaints as of git's clone"
-    : "other complaints than of git's clone";
+function aboutFirst({ git, ours }) {
+  const difference = ours.seconds - git.seconds;
+  const time = formatSeconds(Math.abs(difference));
+  const compared = difference > 0 ? 'more than git clone:' : 'less than git clone, although';
+  return `${time} ${compared} the app first clones, then makes the snapshot while it sends it.`;
 }

@@ -49,6 +49,7 @@ export interface BuiltArtifact extends ArtifactInfo {
   readonly body: Readable;
 }
 
+/** Options of `get`. */
 export interface GetOptions extends SignalOptions {
   /**
    * A time by `performance.now()`: a check of the upstream since then counts for this call. Give the
@@ -57,6 +58,7 @@ export interface GetOptions extends SignalOptions {
   readonly checkedSince?: number | undefined;
 }
 
+/** Options of `statStored`. */
 export interface StatStoredOptions extends GetOptions {
   /**
    * Returns the artifact only if `get` would serve it from the store. Checks the upstream first
@@ -71,7 +73,9 @@ export interface StatStoredOptions extends GetOptions {
   readonly etags?: readonly string[] | undefined;
 }
 
+/** Options of `openStored`. */
 export interface OpenStoredOptions extends SignalOptions {
+  /** Opens only these bytes. Default: all. */
   readonly range?: ByteRange | undefined;
   /** Opens only this version, as long as the store has it. */
   readonly revision?: string | undefined;
@@ -91,6 +95,7 @@ export interface WantedRefs {
   readonly commits: readonly string[];
 }
 
+/** The result of `ensureRefs`. */
 export interface EnsuredRefs {
   /** Each wanted ref → its present id; empty if there is no such ref. */
   readonly refs: ReadonlyMap<string, string>;

@@ -70,6 +70,7 @@ export interface RestoreOptions extends ExtractOptions<RestoreProgress> {
   readonly agent?: Agent | ((url: URL) => Agent | undefined) | undefined;
 }
 
+/** How far `extractSnapshot` is. */
 export interface ExtractProgress {
   /** Bytes of the snapshot so far. */
   readonly receivedBytes: number;
@@ -77,11 +78,13 @@ export interface ExtractProgress {
   readonly files: number;
 }
 
+/** How far `restoreSnapshot` is. */
 export interface RestoreProgress extends ExtractProgress {
   /** Bytes of the whole snapshot; `undefined` while the server still builds it. */
   readonly totalBytes: number | undefined;
 }
 
+/** The result of `extractSnapshot`. */
 export interface ExtractResult {
   /** Bytes of the snapshot. */
   readonly receivedBytes: number;
@@ -99,6 +102,7 @@ export interface ExtractResult {
   readonly skipped: readonly string[];
 }
 
+/** The result of `restoreSnapshot`. */
 export interface RestoreResult extends ExtractResult {
   /** The commit that is checked out; `undefined` if the server does not name it. */
   readonly commit: string | undefined;

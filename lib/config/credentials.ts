@@ -9,6 +9,7 @@ export interface BasicCredentials {
 /** Credentials of the host app for an upstream. More kinds may follow. */
 export type Credentials = BasicCredentials;
 
+/** The circumstances in which a `CredentialsProvider` is called. */
 export interface CredentialsContext {
   /** Aborts when the credentials are no longer needed. */
   readonly signal: AbortSignal;

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import { callHost } from '../call-host.js';
 import type { SnapshotEvents } from './events.js';
 
+/** A listener of one event. Its result is ignored. */
 export type SnapshotListener<Name extends keyof Events, Events = SnapshotEvents> = (
   event: Events[Name],
 ) => unknown;

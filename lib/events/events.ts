@@ -42,6 +42,7 @@ interface AboutArtifact extends About {
   readonly artifact: ArtifactId;
 }
 
+/** A request got a stored artifact. */
 export interface HitEvent extends AboutArtifact {
   readonly etag: string;
   /** Bytes of the whole artifact, also for a range. */
@@ -52,6 +53,7 @@ export interface HitEvent extends AboutArtifact {
   readonly stale: boolean;
 }
 
+/** A request needs a build. */
 export interface MissEvent extends AboutArtifact {
   /** `stale`: an artifact is stored, but it may not be served. */
   readonly reason: 'absent' | 'stale';
@@ -59,22 +61,26 @@ export interface MissEvent extends AboutArtifact {
   readonly coalesced: boolean;
 }
 
+/** A mirror could not be made from the stored snapshot. */
 export interface MirrorSeedFailedEvent extends About {
   readonly error: SnapshotError;
 }
 
+/** A mirror was removed. */
 export interface MirrorEvictedEvent extends About {
   readonly bytes: number;
   /** `budget`: `maxMirrorBytes`, or a full disk. `removed`: the repository was purged or forgotten. */
   readonly reason: 'budget' | 'removed';
 }
 
+/** A mirror was damaged or incomplete. */
 export interface MirrorCorruptedEvent {
   /** `undefined`: at the start, the service could not read a mirror; it is left as it is. */
   readonly repository: RepositoryId | undefined;
   readonly error: SnapshotError;
 }
 
+/** A stored artifact was removed. */
 export interface EvictedEvent extends AboutArtifact {
   /**
    * `budget`: `maxStoreBytes`, or a full disk. `variants`: `maxVariants`. `deleted`: by `delete`. `removed`: the
@@ -84,10 +90,12 @@ export interface EvictedEvent extends AboutArtifact {
   readonly reason: 'budget' | 'variants' | 'deleted' | 'removed' | 'gone';
 }
 
+/** An artifact could not be removed from the store. */
 export interface EvictionFailedEvent extends About {
   readonly error: SnapshotError;
 }
 
+/** The mirror and the artifacts of a repository that the upstream refuses were deleted. */
 export interface RepositoryForgottenEvent extends About {
   /** Why some of it could not be deleted: the service tries again. `undefined`: all was deleted. */
   readonly error: SnapshotError | undefined;

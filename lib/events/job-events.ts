@@ -52,8 +52,10 @@ export interface JobResults {
   };
 }
 
+/** Kinds of background work: see `JobResults`. */
 export type JobKind = keyof JobResults;
 
+/** The properties of all events of a job. */
 export interface JobInfo<Kind extends JobKind = JobKind> {
   /** The same in all events of the job. Unique among all processes. */
   readonly id: string;
@@ -65,6 +67,7 @@ export interface JobInfo<Kind extends JobKind = JobKind> {
   readonly queuedMs: number;
 }
 
+/** A job has left its queue. */
 export type JobStartedEvent = { [Kind in JobKind]: JobInfo<Kind> }[JobKind];
 
 /** About once for each MiB that is fetched, and when the upstream sends a message. */

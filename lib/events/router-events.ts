@@ -24,6 +24,7 @@ export type RequestOutcome =
   | 'failed'
   | 'aborted';
 
+/** A router has answered a request, or its client has left. */
 export interface RequestEndedEvent {
   /** `undefined` if the address names no allowed repository. */
   readonly repository: RepositoryId | undefined;

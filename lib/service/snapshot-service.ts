@@ -15,6 +15,7 @@ import type { SnapshotEventSource } from '../events/emitter.js';
 import type { RepositoryId } from '../repository.js';
 import type { RepositoryStatus, ServiceStats } from './service-status.js';
 
+/** How a service or a router closes. */
 export interface CloseOptions {
   /**
    * Whether running builds finish first and are stored. Default: false; running builds are ended,

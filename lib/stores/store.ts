@@ -37,6 +37,7 @@ export interface StoredObject {
  */
 export type WriteCondition = string | null | undefined;
 
+/** Options of `put` and `putFile`. */
 export interface PutOptions extends SignalOptions {
   /** Default: none. If the caller changes them after the call, the store keeps the old ones. */
   metadata?: Metadata | undefined;
@@ -46,6 +47,7 @@ export interface PutOptions extends SignalOptions {
   priority?: Priority | undefined;
 }
 
+/** Options of `open`. */
 export interface OpenOptions extends SignalOptions {
   /** Only these bytes. The caller makes sure that they lie within the object. Default: all. */
   range?: ByteRange | undefined;
@@ -53,14 +55,17 @@ export interface OpenOptions extends SignalOptions {
   revision?: string | undefined;
 }
 
+/** Options of `getDownloadUrl`. */
 export interface DownloadUrlOptions extends SignalOptions {
   /** Only this revision. */
   readonly revision: string;
-  /** Headers of the download. */
+  /** A header of the download. */
   readonly contentType: string;
+  /** A header of the download. */
   readonly contentDisposition: string;
 }
 
+/** Options of `list`. */
 export interface ListOptions extends SignalOptions {
   /** Only objects whose keys begin with it: as `startsWith` of a string. Default: all. */
   prefix?: string | undefined;

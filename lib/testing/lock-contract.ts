@@ -18,7 +18,9 @@ export interface LocksUnderTest {
   readonly cleanup?: (() => unknown) | undefined;
 }
 
+/** Options of `lockContract`. */
 export interface LockContractOptions {
+  /** Registers each test: `test` of your runner. */
   readonly test: RegisterTest;
   /** Called once for each test. */
   readonly factory: () => LocksUnderTest | Promise<LocksUnderTest>;

@@ -13,7 +13,9 @@ import { readingCases } from './store-reading.js';
 import { replacedCases } from './store-replaced.js';
 import { writingCases } from './store-writing.js';
 
+/** Options of `storeContract`. */
 export interface StoreContractOptions {
+  /** Registers each test: `test` of your runner. */
   readonly test: RegisterTest;
   /** Called once for each test. */
   readonly factory: () => StoreUnderTest | Promise<StoreUnderTest>;

@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import { createServer } from 'node:http';
 import { start } from './programs.js';
 
@@ -8,8 +8,9 @@ const HEAD_END = '\r\n\r\n';
  * Serves the bare repositories below a directory over smart HTTP by git's own server program,
  * git-http-backend(1), as a git host would.
  */
-export async function startUpstream(root) {
+export async function startGitHost(root) {
   const closing = new AbortController();
+  setMaxListeners(0, closing.signal); // each request listens
   const server = createServer((req, res) => serve(req, res, root, closing.signal));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
