@@ -2,19 +2,20 @@
  * @needs bash
  * @one-node-version
  */
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { execute } from '../support/run.js';
 import { cleanup } from '../support/temporary-directory.js';
+import { ALL_PAGES } from './all-pages.js';
 import { type CodeBlock, codeBlocksOf } from './code-block.js';
 import { compileBlocks } from './compile-blocks.js';
 
-const PAGES = ['README.md', ...(await pagesIn('docs')), ...(await pagesIn('examples'))];
+const { directory } = cleanup(afterAll);
 
-const blocks = (await Promise.all(PAGES.map(codeBlocksOf))).flat();
+// `__tests__/package/api-report.test.ts` makes the reports anew.
+const pages = ALL_PAGES.filter((page) => !page.startsWith('docs/api-report/'));
+const blocks = (await Promise.all(pages.map(codeBlocksOf))).flat();
 
-/** The blocks without a language, by page. */
+/** The blocks without a language, which are no code, by page. */
 const PICTURES: Record<string, string[]> = {
   'README.md': ['a request and its answer'],
   'docs/architecture.md': ['the layers'],
@@ -24,43 +25,46 @@ const PICTURES: Record<string, string[]> = {
   'docs/performance.md': ['the steps from the upstream to the archive'],
 };
 
-const { directory } = cleanup(afterAll);
+/** The tests that check all blocks of a language. */
+const TESTED_BY: Record<string, string> = {
+  http: '__tests__/http/snapshot-query.test.ts',
+  nginx: '__tests__/docs/nginx-blocks.test.ts',
+};
+
+/** Languages of the tests below. */
+const CHECKED = ['console', 'js', 'json', 'sh', 'ts', 'yaml'];
 
 test('All JavaScript and TypeScript on the pages compiles against the package', async () => {
-  const errors = await compileBlocks(inLanguages('js', 'ts'), await directory());
+  const errors = await compileBlocks(blocksIn('js', 'ts'), await directory());
   expect(errors).toEqual([]);
 });
 
 test('All JSON and YAML on the pages can be parsed', () => {
-  for (const block of inLanguages('json', 'yaml')) {
-    if (block.language === 'json') expect(() => JSON.parse(block.code)).not.toThrow();
-    else {
-      const errors = parseAllDocuments(block.code).flatMap((document) => document.errors);
-      expect([where(block), errors]).toEqual([where(block), []]);
-    }
+  for (const block of blocksIn('json')) expect(() => JSON.parse(block.code)).not.toThrow();
+  for (const block of blocksIn('yaml')) {
+    const errors = parseAllDocuments(block.code).flatMap((document) => document.errors);
+    expect([where(block), errors]).toEqual([where(block), []]);
   }
 });
 
 test('All commands on the pages are valid for bash', async () => {
-  for (const block of inLanguages('sh', 'console')) {
+  for (const block of blocksIn('console', 'sh')) {
     const input = block.code.replace(/^\$ /gm, '');
     const { stderr } = await execute('bash', ['-n'], { input });
     expect([where(block), stderr]).toEqual([where(block), '']);
   }
 });
 
-test('Each block on the pages is in a language that a test checks, or is a picture', () => {
-  // `rolling-restarts.test.ts` and the tests of hosts run nginx with the blocks of this page.
-  const checked = ['js', 'ts', 'json', 'yaml', 'sh', 'console'];
-  const others = blocks.filter(({ language }) => !checked.includes(language));
-  expect(others.filter(({ language }) => language !== '').map(where)).toEqual([]);
-  const pictures = others.map(({ page }) => page);
+test('Each block on the pages is in a language that a test checks, or is listed as a picture', () => {
+  const known = [...CHECKED, ...Object.keys(TESTED_BY), ''];
+  expect(blocks.filter(({ language }) => !known.includes(language)).map(where)).toEqual([]);
+  const pictures = blocks.filter(({ language }) => language === '').map(({ page }) => page);
   expect(pictures).toEqual(
-    Object.keys(PICTURES).flatMap((page) => PICTURES[page]?.map(() => page)),
+    Object.entries(PICTURES).flatMap(([page, names]) => names.map(() => page)),
   );
 });
 
-function inLanguages(...languages: string[]): CodeBlock[] {
+function blocksIn(...languages: string[]): CodeBlock[] {
   const found = blocks.filter(({ language }) => languages.includes(language));
   expect(found).not.toEqual([]);
   return found;
@@ -68,11 +72,4 @@ function inLanguages(...languages: string[]): CodeBlock[] {
 
 function where({ page, line }: CodeBlock): string {
   return `${page}:${line}`;
-}
-
-/** The pages of a directory, and those of its folders that have one named `README.md`. */
-async function pagesIn(directory: string): Promise<string[]> {
-  const names = await readdir(join(process.cwd(), directory), { recursive: true });
-  const pages = names.filter((name) => /^([^/]+\/README|[^/]+)\.md$/.test(name)).sort();
-  return pages.map((name) => join(directory, name));
 }
