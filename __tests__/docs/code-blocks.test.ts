@@ -40,7 +40,12 @@ test('All JavaScript and TypeScript on the pages compiles against the package', 
 });
 
 test('All JSON and YAML on the pages can be parsed', () => {
-  for (const block of blocksIn('json')) expect(() => JSON.parse(block.code)).not.toThrow();
+  for (const block of blocksIn('json')) {
+    expect([where(block), errorOf(() => JSON.parse(block.code))]).toEqual([
+      where(block),
+      undefined,
+    ]);
+  }
   for (const block of blocksIn('yaml')) {
     const errors = parseAllDocuments(block.code).flatMap((document) => document.errors);
     expect([where(block), errors]).toEqual([where(block), []]);
@@ -68,6 +73,15 @@ function blocksIn(...languages: string[]): CodeBlock[] {
   const found = blocks.filter(({ language }) => languages.includes(language));
   expect(found).not.toEqual([]);
   return found;
+}
+
+function errorOf(run: () => unknown): unknown {
+  try {
+    run();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
 }
 
 function where({ page, line }: CodeBlock): string {

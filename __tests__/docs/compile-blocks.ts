@@ -31,5 +31,6 @@ export async function compileBlocks(
   const compiler = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
   const args = [compiler, '-p', project, '--pretty', 'false'];
   const { stdout, stderr } = await execute(process.execPath, args, { cwd: project });
-  return `${stdout}${stderr}`.split('\n').filter((message) => message !== '');
+  const messages = `${stdout}${stderr}`.replace(/^pages\//gm, '').split('\n');
+  return messages.filter((message) => message !== '');
 }

@@ -3,7 +3,7 @@
  */
 import { ERROR_CODES, type SnapshotErrorCode } from '../../lib/error-codes.js';
 import { SnapshotError } from '../../lib/errors.js';
-import { codeBlocks, codeSpans, readPage, readTable } from './markdown.js';
+import { codeBlocks, codeSpans, readPage, readTable, withoutCode } from './markdown.js';
 
 const PAGE = 'docs/errors.md';
 
@@ -33,6 +33,11 @@ test('The page of errors says which codes are transient', async () => {
 test('Every code of the restore client would be sent with status 500', async () => {
   for (const [code] of await rows('Of the restore client'))
     expect(new SnapshotError(code, '').httpStatus).toBe(500);
+});
+
+test('The page of troubleshooting says of every code what to do', async () => {
+  const codes = codeSpans(withoutCode(await readPage('docs/troubleshooting.md')));
+  expect(ERROR_CODES.filter((code) => !codes.includes(code))).toEqual([]);
 });
 
 test('The page of errors shows a problem document as the server sends it', async () => {
