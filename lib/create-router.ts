@@ -46,6 +46,7 @@ const serviceSchema = methods<SnapshotService>(
     'statStored',
     'openStored',
     'getDownloadUrl',
+    'getFile',
     'isHead',
     'ensureRefs',
   ],
@@ -69,7 +70,7 @@ export function createSnapshotRouter(options: SnapshotOptions | MountOptions): S
   if (isMount(options)) {
     const { service, ...rest } = options;
     checkOptions(z.object({ service: serviceSchema }), { service });
-    return routerOver(service, parseRouterOptions(rest), async () => {});
+    return routerOver(service, parseRouterOptions(rest, service), async () => {});
   }
   const config = parseOptions(options);
   const service = new ArtifactService(config);

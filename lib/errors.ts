@@ -73,9 +73,14 @@ export class SnapshotError extends Error {
     return ERRORS[this.code][1];
   }
 
-  /** A sentence that is safe to show to anyone. */
+  /** A sentence that says what is wrong, and is safe to show to anyone. */
   get clientText(): string {
     return ERRORS[this.code][2];
+  }
+
+  /** A sentence that says what a client can do next, and is safe to show to anyone. */
+  get clientAdvice(): string {
+    return ERRORS[this.code][3];
   }
 }
 

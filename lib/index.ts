@@ -1,6 +1,6 @@
 export type { Authorize, AuthorizeContext, Denial } from './config/authorize.js';
 export type { RequestedArtifact } from './config/requested-artifact.js';
-export type { RouterOptions, SnapshotOptions } from './config/router-options.js';
+export type { Offload, RouterOptions, SnapshotOptions } from './config/router-options.js';
 export { createSnapshotRouter, type MountOptions, type SnapshotRouter } from './create-router.js';
 export type {
   RequestEndedEvent,

@@ -10,6 +10,8 @@ const OPTIONS: Record<keyof S3StoreOptions, true> = {
   prefix: true,
   client: true,
   config: true,
+  connectTimeout: true,
+  idleTimeout: true,
   partSize: true,
   concurrentParts: true,
   serve: true,

@@ -93,7 +93,7 @@ describe.each(CASES)('With %s, mounted %s,', (version, mount) => {
         type: 'urn:problem-type:express-git-snapshot:not-found',
         title: 'There is nothing at this address.',
         status: 404,
-        detail: 'there is no artifact of this name',
+        detail: 'There is no artifact of this name. Check the address.',
         code: 'NOT_FOUND',
       });
     }
@@ -133,6 +133,7 @@ describe.each(CASES)('With %s, mounted %s,', (version, mount) => {
     expect(JSON.parse(reply.body.toString())).toEqual({
       type: 'urn:problem-type:express-git-snapshot:invalid-repository',
       title: 'The repository address is malformed.',
+      detail: 'Correct the host and the path in the URL.',
       status: 400,
       code: 'INVALID_REPOSITORY',
     });
@@ -195,7 +196,7 @@ describe.each(CASES)('With %s, mounted %s,', (version, mount) => {
         type: 'urn:problem-type:express-git-snapshot:invalid-request',
         title: 'The request is malformed.',
         status: 400,
-        detail: `the query parameter ${why}`,
+        detail: `The query parameter ${why}. Correct the request.`,
         code: 'INVALID_REQUEST',
       });
     }

@@ -1,3 +1,4 @@
+import type { ErrorRequestHandler } from 'express';
 import { type ArtifactId, defaultSnapshot } from '../../lib/artifact/id.js';
 import { withResolvers } from '../../lib/async/with-resolvers.js';
 import type { Authorize, AuthorizeContext, Denial } from '../../lib/config/authorize.js';
@@ -183,9 +184,17 @@ const REQUESTS = [
 ] as const;
 
 const TITLES = {
-  401: ['unauthorized', 'The credentials or the signature are missing or wrong.'],
-  403: ['forbidden', 'This repository is not available here.'],
-  404: ['not-found', 'There is nothing at this address.'],
+  401: [
+    'unauthorized',
+    'The credentials or the signature are missing or wrong.',
+    'Send the credentials or the signature that are required.',
+  ],
+  403: [
+    'forbidden',
+    'This repository is not available here.',
+    'Check the address, or ask the operator of this server for access.',
+  ],
+  404: ['not-found', 'There is nothing at this address.', 'Check the address.'],
 } as const;
 
 test.each<[string, Denial['status'], () => unknown, string?]>([
@@ -215,11 +224,11 @@ test.each<[string, Denial['status'], () => unknown, string?]>([
   ['rejection with 404', 404, async () => throwing({ status: 404, message: 'secret' })()],
 ])('A %s has the same answer for every artifact', async (_what, status, authorize, challenge) => {
   const running = await start(authorize);
-  const [type, title] = TITLES[status];
+  const [type, title, detail] = TITLES[status];
   for (const [method, path] of REQUESTS) {
     const { status: actual, headers, body } = answerOf(await send(running, path, { method }));
     const code = type.toUpperCase().replace('-', '_');
-    const problem = `{"type":"urn:problem-type:express-git-snapshot:${type}","title":"${title}","status":${status},"code":"${code}"}`;
+    const problem = `{"type":"urn:problem-type:express-git-snapshot:${type}","title":"${title}","status":${status},"detail":"${detail}","code":"${code}"}`;
     expect([method, path, actual]).toEqual([method, path, status]);
     expect(body).toBe(method === 'HEAD' ? '' : problem);
     expect(headers).toEqual({
@@ -233,3 +242,68 @@ test.each<[string, Denial['status'], () => unknown, string?]>([
   }
   expect([source.calls, running.log]).toEqual([[], []]);
 });
+
+test.each(Object.keys(EXPRESS) as ExpressVersion[])(
+  'With %s, a denial in a nested router is not changed by routes and error handlers of the host app',
+  async (version) => {
+    let handled = 0;
+    const authorize: Authorize = () => ({ status: 401, challenge: CHALLENGE });
+    const snapshots = createSnapshotRouter({ service: source, authorize, redirectGit: true });
+    const plain = await start(authorize, version);
+    const expected = new Map<string, unknown>();
+    for (const [method, path] of REQUESTS) {
+      expected.set(`${method} ${path}`, answerOf(await send(plain, path, { method })));
+    }
+    await plain.close();
+    server = await serve(source, {
+      version,
+      before: (express) => {
+        const inner = express.Router();
+        inner.use('/git', snapshots);
+        const onError: ErrorRequestHandler = (_error, _req, res, _next) => {
+          handled++;
+          res.status(200).send('an error page');
+        };
+        const outer = express.Router();
+        outer.use('/api', inner, onError);
+        outer.use((_req, res) => void res.status(200).send('a page for what is not found'));
+        return [outer];
+      },
+    });
+    for (const [method, path] of REQUESTS) {
+      const at = { port: server.port, prefix: '/api/git' };
+      const answer = answerOf(await send(at, path, { method }));
+      expect(answer).toEqual(expected.get(`${method} ${path}`));
+    }
+    expect([handled, source.calls]).toEqual([0, []]);
+  },
+);
+
+test.each<[string, string, string, number]>([
+  ['a method that the artifact lacks', 'DELETE', '/snapshot.tar.zst', 405],
+  ['OPTIONS', 'OPTIONS', '/snapshot.tar.zst', 405],
+  ['OPTIONS of a bundle', 'OPTIONS', `/snapshot.bundle?base=${COMMIT}`, 405],
+  ['GET of ensure-refs', 'GET', '/ensure-refs', 405],
+  ['POST to git', 'POST', '/info/refs?service=git-upload-pack', 405],
+  ['an unknown query', 'GET', '/snapshot.tar.zst?x=y', 400],
+  ['an unknown query of HEAD', 'HEAD', '/snapshot.tar.zst?x=y', 400],
+  ['a bundle with a malformed base', 'GET', '/snapshot.bundle?base=x', 400],
+  ['a method that the artifact lacks, with an unknown query', 'PUT', '/snapshot.tar.zst?x=y', 405],
+  ['a reserved name', 'GET', '/snapshot.zip', 404],
+])(
+  'The answer to %s comes before authorize, so it is the same for every repository',
+  async (_, method, rest, status) => {
+    let asked = 0;
+    const running = await start(() => {
+      asked++;
+      return { status: 401, challenge: CHALLENGE };
+    });
+    const stored = answerOf(await send(running, `${PATH}${rest}`, { method }));
+    const missing = answerOf(await send(running, `/github.com/no/such${rest}`, { method }));
+    expect(stored.status).toBe(status);
+    expect(missing).toEqual(stored);
+    const elsewhere = await send(running, `/gitlab.com/org/repo${rest}`, { method });
+    expect(elsewhere.status).toBe(rest === '/snapshot.zip' ? 404 : 403);
+    expect([asked, source.calls]).toEqual([0, []]);
+  },
+);

@@ -16,6 +16,7 @@ import { parseOptions } from '../../lib/config/options.js';
 import { SnapshotEmitter } from '../../lib/events/emitter.js';
 import { type RepositoryId, repositoryKey } from '../../lib/repository.js';
 import type { SnapshotService } from '../../lib/service/snapshot-service.js';
+import type { StoredFile } from '../../lib/stores/index.js';
 
 export interface FakeObject {
   bytes: Buffer;
@@ -40,6 +41,7 @@ export const STORED_AT = Date.UTC(2024, 1, 29, 12, 30, 15, 678);
 export class FakeService implements SnapshotService {
   readonly events = new SnapshotEmitter().source;
   readonly hasDownloadUrls = false;
+  hasFiles = false;
   /** Decides which repositories are allowed. Default: those of github.com. */
   allowList: AllowList = parseOptions({ dataDir: 'unused', hosts: ['github.com'] });
   /** The methods called so far, in order. */
@@ -150,6 +152,11 @@ export class FakeService implements SnapshotService {
     return this.ensure(repository, wanted);
   }
 
+  async getFile(_id: ArtifactId, stored: StoredArtifact, options?: SignalOptions) {
+    this.#note('getFile', options);
+    return this.fileOf(stored);
+  }
+
   resolve(repository: RepositoryId): RepositoryId {
     return allowedRepository(this.allowList, repository);
   }
@@ -164,6 +171,8 @@ export class FakeService implements SnapshotService {
 
   readonly ready = unexpected;
   readonly getDownloadUrl = unexpected;
+  /** Answers `getFile`. */
+  fileOf: (stored: StoredArtifact) => StoredFile | undefined = () => undefined;
   readonly delete = unexpected;
   readonly refresh = unexpected;
   readonly notifyPush = unexpected;

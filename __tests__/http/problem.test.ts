@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { ERROR_CODES, type SnapshotErrorCode } from '../../lib/error-codes.js';
-import { SnapshotError } from '../../lib/errors.js';
+import { SnapshotError, type SnapshotErrorOptions } from '../../lib/errors.js';
 import { parseRepository } from '../../lib/repository.js';
 import { FakeService } from './fake-service.js';
 import { send, serve, type TestServer } from './test-server.js';
@@ -43,6 +43,7 @@ const EXPECTED: [number, SnapshotErrorCode[]][] = [
       'REPOSITORY_UNSUPPORTED',
       'MIRROR_CORRUPTED',
       'LIMIT_EXCEEDED',
+      'STORE_BUSY',
       'OVERLOADED',
       'LOCK_UNAVAILABLE',
       'LOCK_LOST',
@@ -77,6 +78,9 @@ test.each(EXPECTED.flatMap(([status, codes]) => codes.map((code) => [code, statu
       type: `urn:problem-type:express-git-snapshot:${code.toLowerCase().replace(/_/g, '-')}`,
       title: error.clientText,
       status,
+      detail: mayRetry
+        ? error.clientAdvice.replace('Try again later', 'Try again after 30 s')
+        : error.clientAdvice,
       code,
     });
     const level = status === 503 ? 'warn' : 'error';
@@ -90,8 +94,50 @@ test('A problem has the detail that is meant for the client', async () => {
   const error = new SnapshotError('REF_NOT_FOUND', 'a secret', { clientDetail: 'no "x"' });
   const reply = await send(await failWith(error), path);
   const { type, ...rest } = JSON.parse(reply.body.toString());
-  const [title, detail] = [error.clientText, 'no "x"'];
+  const title = error.clientText;
+  const detail = `No "x". ${error.clientAdvice}`;
   expect(rest).toEqual({ title, status: 404, detail, code: 'REF_NOT_FOUND' });
+});
+
+test.each(ERROR_CODES)('%s says in one sentence what to do next', (code) => {
+  const { clientText, clientAdvice } = new SnapshotError(code, 'secret');
+  for (const sentence of [clientText, clientAdvice]) expect(sentence).toMatch(/^[A-Z][^.]+\.$/);
+});
+
+test.each<[SnapshotErrorCode, SnapshotErrorOptions, string, string | undefined]>([
+  [
+    'LIMIT_EXCEEDED',
+    { limit: 'maxPackBytes', retryAfter: 60 },
+    'The limit is the option maxPackBytes. Clone the repository with git, or ask the operator of this server for a higher limit. The server does not try again within 60 s.',
+    undefined,
+  ],
+  [
+    'UPSTREAM_NOT_FOUND',
+    { retryAfter: 29.5 },
+    'Check the path, or ask the operator of this server for access to the repository. The server does not try again within 30 s.',
+    undefined,
+  ],
+  ['UPSTREAM_RATE_LIMITED', { retryAfter: 1800 }, 'Try again after 1800 s.', '1800'],
+  ['MIRROR_CORRUPTED', {}, 'Try again after 30 s: the server makes a new copy.', '30'],
+  ['STORAGE_FULL', {}, 'Tell the operator of this server.', undefined],
+  [
+    'STORE_FAILED',
+    {},
+    'Try again later, and tell the operator of this server if it fails again.',
+    undefined,
+  ],
+])('The detail of %s with %p says when a retry helps', async (code, options, detail, header) => {
+  const reply = await send(await failWith(new SnapshotError(code, 'secret', options)), path);
+  expect(JSON.parse(reply.body.toString())).toMatchObject({ code, detail });
+  expect(reply.headers['retry-after']).toBe(header);
+});
+
+test('A problem of another installed copy of the library, without advice, has some', async () => {
+  const error = Object.defineProperty(new SnapshotError('OVERLOADED', 'busy'), 'clientAdvice', {
+    value: undefined,
+  });
+  const reply = await send(await failWith(error), path);
+  expect(JSON.parse(reply.body.toString())).toMatchObject({ detail: 'Try again after 30 s.' });
 });
 
 test.each([

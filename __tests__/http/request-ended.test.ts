@@ -14,6 +14,7 @@ const BYTES = Buffer.alloc(1000, 'a');
 
 async function start(options: ServeOptions = {}) {
   const service = new FakeService();
+  service.hasFiles = options.offload !== undefined;
   const server = await serve(service, options);
   defer(() => server.close());
   const ended: Promise<RequestEndedEvent> = new Promise((resolve) => {
@@ -60,6 +61,14 @@ test.each<[string, string, SendOptions, ServeOptions, Partial<RequestEndedEvent>
   ['a denial', PATH, {}, { authorize: () => false }, { outcome: 'refused', status: 403 }],
 ])('The outcome of %s is told', async (_what, path, request, options, expected) => {
   expect(await ask(path, request, options)).toMatchObject(expected);
+});
+
+test('An answer that the web server sends is told as offloaded, and has no bytes of the app', async () => {
+  const { service, server, ended } = await start({ offload: 'x-sendfile' });
+  service.store(snapshot, { bytes: BYTES, etag: '"stored"' });
+  service.fileOf = () => ({ directory: '/store', path: 'file' });
+  await expect(send(server, PATH)).rejects.toThrow('aborted'); // there is no web server
+  expect(await ended).toMatchObject({ outcome: 'offloaded', status: 200, bytes: 0 });
 });
 
 test('A request for a repository of another host is refused, and names no repository', async () => {

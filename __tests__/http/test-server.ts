@@ -56,6 +56,8 @@ export interface ServeOptions {
   hosts?: SnapshotOptions['hosts'];
   authorize?: SnapshotOptions['authorize'];
   redirectGit?: boolean;
+  keepAliveInterval?: number;
+  offload?: SnapshotOptions['offload'];
   /** Middleware of the host app's that goes before the router. */
   before?: (express: typeof express5) => RequestHandler[];
 }

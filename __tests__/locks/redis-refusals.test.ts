@@ -7,11 +7,11 @@ import { Redis } from 'ioredis';
 import { MemoryLocks, MemoryStore } from '../../lib/index.js';
 import { withFallback } from '../../lib/locks/index.js';
 import { RedisLocks } from '../../lib/locks/redis.js';
-import { freePort } from '../bench/native/nginx.js';
 import { serverCertificate } from '../support/certificate.js';
 import { freshRepository } from '../support/fresh-repository.js';
 import { RedisServer } from '../support/redis-server.js';
 import { cleanup } from '../support/temporary-directory.js';
+import { freePort } from '../support/web-server.js';
 import { sharedRedis } from './shared-redis.js';
 
 const { directory, defer } = cleanup(afterEach);

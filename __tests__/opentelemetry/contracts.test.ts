@@ -1,6 +1,10 @@
-import { MemoryLocks, MemoryStore, SnapshotError } from '../../lib/index.js';
+import { FileSystemStore, MemoryLocks, MemoryStore, SnapshotError } from '../../lib/index.js';
 import { instrumentLocks, instrumentStore } from '../../lib/opentelemetry/index.js';
 import { lockContract, storeContract } from '../../lib/testing/index.js';
+import { contentOf, put } from '../../lib/testing/store-content.js';
+import { cleanup } from '../support/temporary-directory.js';
+
+const { directory } = cleanup(afterEach);
 
 describe('An instrumented store', () => {
   storeContract({
@@ -10,6 +14,14 @@ describe('An instrumented store', () => {
       withBudget: (maxBytes) => instrumentStore(new MemoryStore({ maxBytes })),
     }),
   });
+});
+
+test('An instrumented store has all methods of the store', async () => {
+  await using store = new FileSystemStore({ directory: await directory() });
+  const { getFile, putFile, listReplaced } = instrumentStore(store);
+  expect([getFile, putFile, listReplaced]).not.toContain(undefined);
+  const { revision } = await put(store, 'key', contentOf('a'));
+  expect(await getFile?.('key', { revision })).toEqual(await store.getFile('key', { revision }));
 });
 
 describe('An instrumented lock registry', () => {

@@ -43,7 +43,7 @@ export function missingPrograms(path = process.env.PATH ?? ''): string[] {
   return Object.keys(PROGRAMS).filter((name) => !PROGRAMS[name]?.commands.every(isThere));
 }
 
-function isExecutable(file: string): boolean {
+export function isExecutable(file: string): boolean {
   try {
     accessSync(file, constants.X_OK);
     return true;

@@ -53,8 +53,10 @@ beforeEach(async () => {
 function holdUpload(): { readonly reached: Promise<void>; release(): void } {
   const [reached, reach] = door();
   const [released, release] = door();
-  s3.before = async ({ operation, req, earlier }) => {
-    if (operation !== 'PutObject' || !req.url?.includes('/snapshot') || earlier > 0) return false;
+  let isHeld = false;
+  s3.before = async ({ operation, name }) => {
+    if (isHeld || operation !== 'PutObject' || name !== `${key}.object`) return false;
+    isHeld = true;
     reach();
     await released;
     return false;

@@ -188,5 +188,6 @@ describe('With staleWhileRevalidate 0, ranges', () => {
 });
 
 async function replacedIn(path: string): Promise<number> {
-  return (await readdir(path)).filter((name) => name.endsWith('.replaced')).length;
+  const names = await readdir(path, { recursive: true });
+  return names.filter((name) => name.endsWith('.replaced')).length;
 }

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { cp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freePort, startNginx } from '../bench/native/nginx.js';
+import { startNginx } from '../bench/native/nginx.js';
 import { Program } from '../bench/program.js';
 import type { UpstreamOrders } from '../bench/programs/upstream.js';
 import { codeBlocks, readPage } from '../docs/markdown.js';
@@ -15,6 +15,7 @@ import { rounds } from '../support/effort.js';
 import { HOST } from '../support/host-app.js';
 import { buildSmall } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
+import { freePort } from '../support/web-server.js';
 
 /*
  * Processes with one data directory behind nginx, configured as the page on operating says. They are

@@ -126,7 +126,8 @@ test('A build whose artifact was deleted meanwhile does not store it again: only
   const builds = counter(service, 'build done');
   // Right before the first build is stored.
   listenOnce(service, 'build done', () => {
-    for (const name of readdirSync(path)) if (name.endsWith('.object')) rmSync(join(path, name));
+    for (const name of readdirSync(path, { recursive: true, encoding: 'utf8' }))
+      if (name.endsWith('.object')) rmSync(join(path, name));
   });
   expect(await service.refresh(repository.id)).toMatchObject({ commit });
   expect(builds()).toBe(2);

@@ -20,6 +20,8 @@ export interface FakeRequest {
     | 'CompleteMultipartUpload'
     | 'AbortMultipartUpload'
     | 'ListObjectsV2';
+  /** Of the object. */
+  readonly name: string;
   readonly part: number | undefined;
   /** How many of this operation, and part, there were before. */
   readonly earlier: number;
@@ -46,6 +48,10 @@ export class FakeS3 {
   readonly objects = new Map<string, FakeObject>();
   readonly uploads = new Map<string, Map<number, Buffer>>();
   hasBucket = true;
+  /** Whether it checks conditions when an upload in parts is completed. Ceph and moto do not. */
+  checksUploads = true;
+  /** Whether it checks any conditions of writes. */
+  checksWrites = true;
   /** Bytes of parts that arrived. */
   receivedBytes = 0;
   before: Intercept = () => false;
@@ -89,7 +95,7 @@ export class FakeS3 {
     const earlier = this.requests.filter(
       (one) => one.operation === operation && one.part === part,
     ).length;
-    const request = { operation, part, earlier, req, res };
+    const request = { operation, name, part, earlier, req, res };
     this.requests.push(request);
     if (await this.before(request)) return;
     const body = await buffer(req);
@@ -151,7 +157,7 @@ export class FakeS3 {
       case 'CompleteMultipartUpload': {
         const parts = this.uploads.get(upload);
         if (parts === undefined) return () => fail(res, 404, 'NoSuchUpload');
-        const unmet = this.#unmet(req, name);
+        const unmet = this.checksUploads ? this.#unmet(req, name) : undefined;
         if (unmet !== undefined) return () => fail(res, ...unmet);
         this.uploads.delete(upload);
         const content = Buffer.concat(
@@ -169,6 +175,7 @@ export class FakeS3 {
 
   /** What is answered when a condition of a write does not hold. S3 takes tags with or without quotes. */
   #unmet({ headers }: IncomingMessage, name: string): [number, string] | undefined {
+    if (!this.checksWrites) return undefined;
     const object = this.objects.get(name);
     const match = headers['if-match'];
     if (match !== undefined && object === undefined) return [404, 'NoSuchKey'];
@@ -200,7 +207,10 @@ export class FakeS3 {
   #read({ method, headers }: IncomingMessage, res: ServerResponse, name: string): () => void {
     const object = this.objects.get(name);
     if (object === undefined) return () => fail(res, 404, 'NoSuchKey');
-    const { content, metadata } = object;
+    const { content, metadata, modifiedAt = new Date() } = object;
+    const match = headers['if-match'];
+    if (match !== undefined && match !== tagOf(content))
+      return () => fail(res, 412, 'PreconditionFailed');
     const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '') ?? [];
     const start = Number(first ?? 0);
     if (first !== undefined && start >= content.length) return () => fail(res, 416, 'InvalidRange');
@@ -210,6 +220,7 @@ export class FakeS3 {
       res.writeHead(first === undefined ? 200 : 206, {
         'Content-Length': wanted.length,
         ETag: tagOf(content),
+        'Last-Modified': modifiedAt.toUTCString(),
         ...(first !== undefined && { 'Content-Range': range }),
         ...metadata,
       });
@@ -257,6 +268,10 @@ function metadataOf({ headers }: IncomingMessage): Readonly<Record<string, strin
   return metadata;
 }
 
+const tags = new WeakMap<Buffer, string>();
+
 function tagOf(content: Buffer): string {
-  return `"${createHash('md5').update(content).digest('hex')}"`;
+  const tag = tags.get(content) ?? `"${createHash('md5').update(content).digest('hex')}"`;
+  tags.set(content, tag);
+  return tag;
 }

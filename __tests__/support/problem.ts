@@ -1,8 +1,8 @@
 import { SnapshotError, type SnapshotErrorCode } from '../../lib/index.js';
 
 /**
- * Requests a URL and asserts that the answer is a problem (RFC 9457) that says the code and nothing
- * more.
+ * Requests a URL and asserts that the answer is a problem (RFC 9457) that says the code, what to do,
+ * and nothing more.
  *
  * @returns the seconds of `Retry-After`; 0: there is none, because a retry does not help.
  */
@@ -17,6 +17,7 @@ export async function expectProblem(
     status,
     code,
     title: expect.stringMatching(/^[A-Z][A-Za-z ,]+\.$/),
+    detail: expect.stringMatching(/^[A-Z][\w ,:.]+\.$/),
     type: `urn:problem-type:express-git-snapshot:${code.toLowerCase().replaceAll('_', '-')}`,
   });
   expect(response.headers.get('content-type')).toBe('application/problem+json');

@@ -1,5 +1,6 @@
 import { decompress } from '../archive/decompress.js';
 import { verifyDigest } from '../archive/digest-frame.js';
+import { withoutWaitFrames } from '../archive/wait-frame.js';
 import { unlessAborted } from '../async/abort.js';
 import { toSnapshotError } from '../errors.js';
 import { extractTar } from './extract-tar.js';
@@ -28,7 +29,7 @@ export async function unpack(
   async function* received() {
     await report();
     let reported = 0;
-    for await (const chunk of source.chunks) {
+    for await (const chunk of withoutWaitFrames(source.chunks)) {
       receivedBytes += chunk.length;
       if (receivedBytes - reported >= PROGRESS_BYTES) {
         reported = receivedBytes;

@@ -41,8 +41,9 @@ export interface FreshnessOptions {
    */
   readonly minRebuildInterval?: number | undefined;
   /**
-   * Milliseconds for which a failed clone, or a failed build of the same refs, is not repeated. 0:
-   * the next request repeats it. Risk of 0: every retry of a client reaches the upstream.
+   * Milliseconds for which a failed clone, or a failed build of the same refs, is not repeated; for
+   * failures that last, twice as long each time, up to an hour. 0: the next request repeats it. Risk
+   * of 0: every retry of a client reaches the upstream.
    *
    * @default 30_000
    */

@@ -33,6 +33,7 @@ export type WorkLimits = ServiceConfig['limits'] &
 export function parseOptions(options: SnapshotOptions): SnapshotConfig {
   const config = checkOptions(snapshotOptionsSchema, options);
   checkStoreBudget(options);
+  checkOffload(options, options.store === undefined || options.store.getFile !== undefined);
   return config;
 }
 
@@ -48,8 +49,13 @@ export function parseServiceOptions(options: ServiceOptions): ServiceConfig {
 }
 
 /** As `parseOptions`, for a router of an existing service. */
-export function parseRouterOptions(options: RouterOptions): RouterConfig {
-  return checkOptions(routerSchema, options);
+export function parseRouterOptions(
+  options: RouterOptions,
+  { hasFiles }: { readonly hasFiles: boolean },
+): RouterConfig {
+  const config = checkOptions(routerSchema, options);
+  checkOffload(options, hasFiles);
+  return config;
 }
 
 export function workLimits({ limits, concurrency, budgets }: ServiceConfig): WorkLimits {
@@ -60,5 +66,11 @@ export function workLimits({ limits, concurrency, budgets }: ServiceConfig): Wor
 function checkStoreBudget({ store, budgets }: ServiceOptions): void {
   if (store === undefined || budgets?.maxStoreBytes === undefined) return;
   const message = 'budgets.maxStoreBytes: limits the default store only; give your store its limit';
+  throw new SnapshotError('INVALID_OPTIONS', `invalid options: ${message}`);
+}
+
+function checkOffload({ offload }: RouterOptions, hasFiles: boolean): void {
+  if (offload === undefined || hasFiles) return;
+  const message = 'offload: the store has no files that a web server can send';
   throw new SnapshotError('INVALID_OPTIONS', `invalid options: ${message}`);
 }

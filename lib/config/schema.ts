@@ -156,6 +156,8 @@ const routerShape = {
   redirectGit: z.boolean().default(false),
   clientIdleTimeout: milliseconds.default(5 * MINUTE),
   logger: loggerSchema,
+  offload: z.enum(['x-accel-redirect', 'x-sendfile']).optional(),
+  keepAliveInterval: milliseconds.optional(),
 };
 
 export const serviceSchema = z.strictObject(serviceShape).readonly();

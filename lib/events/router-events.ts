@@ -11,13 +11,15 @@ export interface RouterEvents {
 
 /**
  * What became of a request. `hit`, `stale`, `miss`, `joined`: the client has got the artifact. `redirected`:
- * it has got the URL of the artifact, or of the repository. `notModified`: 304. `answered`: any other
+ * it has got the URL of the artifact, or of the repository. `offloaded`: the web server in front of the
+ * app sends the artifact. `notModified`: 304. `answered`: any other
  * success, such as HEAD. `refused`: a 4xx. `failed`: a 5xx, or an answer that broke off. `aborted`: the
  * client has left before its answer was complete.
  */
 export type RequestOutcome =
   | ArtifactOutcome
   | 'redirected'
+  | 'offloaded'
   | 'notModified'
   | 'answered'
   | 'refused'
@@ -35,7 +37,7 @@ export interface RequestEndedEvent {
   readonly status: number | undefined;
   /** The failure that the client has got, or that broke off its answer. */
   readonly error: SnapshotError | undefined;
-  /** Bytes of the artifact that were sent. */
+  /** Bytes of the artifact that the app has sent. */
   readonly bytes: number;
   /** Milliseconds until the first byte of the artifact; `undefined` if none was sent. */
   readonly firstByteMs: number | undefined;

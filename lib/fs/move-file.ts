@@ -8,20 +8,26 @@ import { temporaryName } from './temporary.js';
 
 /**
  * Moves a file to `target`, which it replaces atomically. A file of another file system is first
- * copied beside the target.
+ * copied to a temporary name.
+ *
+ * @param staging the directory of that copy, on the file system of the target. Default: beside it.
  */
-export async function moveFile(source: string, target: string): Promise<void> {
+export async function moveFile(
+  source: string,
+  target: string,
+  staging = dirname(target),
+): Promise<void> {
   try {
     await replace(source, target);
   } catch (error) {
     if (!hasCode(error, 'EXDEV')) throw error;
-    await copyOver(source, target);
+    await copyOver(source, target, staging);
     await unlink(source);
   }
 }
 
-async function copyOver(source: string, target: string): Promise<void> {
-  const copy = join(dirname(target), temporaryName('copy'));
+async function copyOver(source: string, target: string, staging: string): Promise<void> {
+  const copy = join(staging, temporaryName('copy'));
   try {
     await copyToNew(source, copy);
     const handle = await open(copy, 'r+');

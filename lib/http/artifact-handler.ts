@@ -10,12 +10,15 @@ import type { EndpointHandler, Exchange, ParsedRequest } from './answer-request.
 import { sendBody } from './body.js';
 import {
   evaluatePreconditions,
+  isConditional,
   needsSelection,
   pinnedTags,
   type Selection,
   select,
 } from './conditional.js';
 import { attachment, formatHttpDate } from './header-fields.js';
+import { KeepAlive } from './keep-alive.js';
+import { mayOffload, sendOffloaded } from './offload.js';
 import { sendProblem } from './problem.js';
 
 export type ServedArtifact = StoredArtifact | BuiltArtifact;
@@ -23,6 +26,8 @@ export type ServedArtifact = StoredArtifact | BuiltArtifact;
 /** What varies per artifact type. */
 export interface ArtifactKind<Id extends ArtifactId> {
   readonly contentType: string;
+  /** Whether wait frames may precede the artifact. */
+  readonly hasWaitFrames: boolean;
   /** @throws SnapshotError `INVALID_REQUEST` */
   identify(req: Request, repository: RepositoryId): Id;
   filename(id: Id): string;
@@ -47,7 +52,7 @@ const MAX_OPEN_ATTEMPTS = 3;
  */
 export function createArtifactHandler<Id extends ArtifactId>(
   service: SnapshotService,
-  { authorize, clientIdleTimeout }: RouterConfig,
+  { authorize, clientIdleTimeout, keepAliveInterval, offload }: RouterConfig,
   kind: ArtifactKind<Id>,
 ): EndpointHandler {
   // Caches revalidate an artifact at each use: the next fetch may replace it.
@@ -64,13 +69,20 @@ export function createArtifactHandler<Id extends ArtifactId>(
   async function get(id: Id, exchange: Exchange): Promise<void> {
     const { req, res, signal, record } = exchange;
     const checkedSince = performance.now();
+    const keepAlive = keepAliveOf(id, exchange);
     const sending = { clientIdleTimeout, signal, record };
     const looksIntoStore =
-      kind.answersInstead !== undefined || service.hasDownloadUrls || needsSelection(req);
+      kind.answersInstead !== undefined ||
+      service.hasDownloadUrls ||
+      offload !== undefined ||
+      needsSelection(req);
     for (let attempt = 0; looksIntoStore && attempt < MAX_OPEN_ATTEMPTS; attempt++) {
+      const lookUp = () => service.statStored(id, { revalidate: true, checkedSince, signal });
       const stored =
         (await pinned(id, req, signal)) ??
-        (await service.statStored(id, { revalidate: true, checkedSince, signal }));
+        // The status depends on what is stored if a range is requested.
+        (await (needsSelection(req) ? lookUp() : keepAlive.during(lookUp())));
+      if (keepAlive.hasBegun) break;
       if (stored === undefined) {
         // Without a current representation not even `*` matches (RFC 9110, section 13.1.1).
         if (req.headers['if-match'] !== undefined) throw preconditionFailed();
@@ -82,6 +94,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
       const range = selection.kind === 'part' ? selection.range : undefined;
       // Never for a range: all parts of a download must be of one version.
       if (range === undefined && (await redirect(id, stored, exchange))) return;
+      if (await sendFile(id, stored, exchange)) return;
       const opened = await service.openStored(id, { range, revision: stored.revision, signal });
       if (opened === undefined) continue; // replaced or evicted since
       const whole = representationHeaders(id, opened);
@@ -94,16 +107,41 @@ export function createArtifactHandler<Id extends ArtifactId>(
       return sendBody(res, 206, part, body, { ...sending, length });
     }
 
-    const artifact = await service.get(id, { checkedSince, signal });
+    const artifact = await keepAlive.during(service.get(id, { checkedSince, signal }));
     const precondition = evaluatePreconditions(req, artifact);
     if (precondition === 'holds') {
       record.outcome = artifact.outcome;
       const length = artifact.source === 'store' ? artifact.size : undefined;
       const headers = representationHeaders(id, artifact);
-      return sendBody(res, 200, headers, artifact.body, { ...sending, length });
+      const { hasBegun } = keepAlive;
+      return sendBody(res, 200, headers, artifact.body, { ...sending, length, hasBegun });
     }
     artifact.body.destroy();
     answersWithoutBody(res, { kind: precondition }, artifact);
+  }
+
+  /** Sends wait frames, unless a precondition may decide about the status. */
+  function keepAliveOf(id: Id, { req, res }: Exchange): KeepAlive {
+    const mayBegin = kind.hasWaitFrames && !isConditional(req);
+    // The bytes of this answer are not those of the artifact: nothing may store or resume it.
+    return new KeepAlive(res, mayBegin ? keepAliveInterval : undefined, {
+      'Content-Type': kind.contentType,
+      'Content-Disposition': attachment(kind.filename(id)),
+      'Cache-Control': 'no-store',
+      'Accept-Ranges': 'none',
+      'X-Accel-Buffering': 'no',
+    });
+  }
+
+  /** Lets the web server send the artifact's file, if there is one. @returns whether it does. */
+  async function sendFile(id: Id, stored: StoredArtifact, exchange: Exchange) {
+    const { req, res, signal, record } = exchange;
+    if (offload === undefined || !mayOffload(req)) return false;
+    const file = await service.getFile(id, stored, { signal });
+    if (file === undefined) return false;
+    record.outcome = 'offloaded';
+    sendOffloaded(res, offload, file, representationHeaders(id, stored));
+    return true;
   }
 
   async function pinned(id: Id, req: Request, signal: AbortSignal) {

@@ -15,6 +15,7 @@ const BUNDLE_TYPE = 'application/x-git-bundle';
 export function createSnapshotHandler(service: SnapshotService, config: RouterConfig) {
   return createArtifactHandler<SnapshotId>(service, config, {
     contentType: 'application/zstd',
+    hasWaitFrames: true,
     identify: identifySnapshot,
     filename: ({ repository }) => `${repositoryName(repository)}.tar.zst`,
     headers: (id, { commit }) => {
@@ -42,6 +43,8 @@ export function createSnapshotHandler(service: SnapshotService, config: RouterCo
 export function createBundleHandler(service: SnapshotService, config: RouterConfig) {
   return createArtifactHandler<BundleId>(service, config, {
     contentType: BUNDLE_TYPE,
+    // A bundle begins with its signature (gitformat-bundle).
+    hasWaitFrames: false,
     identify: identifyBundle,
     filename: ({ repository }) => `${repositoryName(repository)}.bundle`,
     async answersInstead(id, { res, signal }) {

@@ -15,6 +15,8 @@ export interface BodyOptions {
   signal: AbortSignal;
   /** Told of the bytes that are sent. */
   record: RequestRecord;
+  /** Whether the caller has sent the head, and perhaps bytes before the body. Default: false. */
+  hasBegun?: boolean;
 }
 
 /**
@@ -30,7 +32,7 @@ export async function sendBody(
   status: number,
   headers: OutgoingHttpHeaders,
   body: Readable,
-  { length, clientIdleTimeout, signal, record }: BodyOptions,
+  { length, clientIdleTimeout, signal, record, hasBegun = false }: BodyOptions,
 ): Promise<void> {
   const stop = () => body.destroy();
   signal.addEventListener('abort', stop, { once: true });
@@ -40,7 +42,7 @@ export async function sendBody(
   try {
     signal.throwIfAborted();
     let sent = 0;
-    let isBegun = false;
+    let isBegun = hasBegun;
     // Throws if other code has begun an answer: the client must not get a mix of the two.
     const begin = () => {
       if (!isBegun) res.writeHead(status, headers);

@@ -24,11 +24,16 @@ export type Selection =
   | { readonly kind: 'failed' }
   | { readonly kind: 'unsatisfiable'; readonly size: number };
 
+const PRECONDITIONS = ['if-match', 'if-unmodified-since', 'if-none-match', 'if-modified-since'];
+
+/** Whether the request has preconditions, which may decide about the status of the answer. */
+export function isConditional({ headers }: ConditionalRequest): boolean {
+  return PRECONDITIONS.some((name) => headers[name] !== undefined);
+}
+
 /** Whether `select` could choose anything but the whole representation. */
-export function needsSelection({ headers }: ConditionalRequest): boolean {
-  return ['if-match', 'if-unmodified-since', 'if-none-match', 'if-modified-since', 'range'].some(
-    (name) => headers[name] !== undefined,
-  );
+export function needsSelection(request: ConditionalRequest): boolean {
+  return isConditional(request) || request.headers.range !== undefined;
 }
 
 /**

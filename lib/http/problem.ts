@@ -1,15 +1,16 @@
 import { type OutgoingHttpHeaders, OutgoingMessage, type ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import { callHost } from '../call-host.js';
+import { ERRORS } from '../error-codes.js';
 import type { SnapshotError } from '../errors.js';
 
 /** Seconds of `Retry-After` if an error has none: the default of `negativeCacheTtl`. */
 const DEFAULT_RETRY_AFTER = 30;
 
 /**
- * Answers with an `application/problem+json` body (RFC 9457). It is made from the code and
- * `clientDetail`, so no internal text can leak. If another answer has begun, breaks the connection:
- * a clean end would mean success.
+ * Answers with an `application/problem+json` body (RFC 9457). It is made from the code, the name of
+ * the limit and `clientDetail`, so no internal text can leak. If another answer has begun, breaks
+ * the connection: a clean end would mean success.
  *
  * @param status for routes that differ from `httpStatus`.
  */
@@ -28,7 +29,7 @@ export function sendProblem(
     type: `urn:problem-type:express-git-snapshot:${error.code.toLowerCase().replaceAll('_', '-')}`,
     title: error.clientText,
     status,
-    ...(error.clientDetail !== undefined && { detail: error.clientDetail }),
+    detail: detailOf(error, mayRetry ? retryAfterOf(error) : undefined),
     code: error.code,
   });
   res.writeHead(status, {
@@ -39,6 +40,27 @@ export function sendProblem(
     ...headers,
   });
   res.end(body);
+}
+
+/**
+ * For people: what is wrong in this case, what to do next, and for how long a failure that is not
+ * transient is remembered.
+ *
+ * @param retryAfter seconds, if a retry may help.
+ */
+function detailOf(error: SnapshotError, retryAfter: number | undefined): string {
+  const { code, clientDetail = '', limit } = error;
+  const [, , , advice] = ERRORS[code];
+  const isRemembered = !error.isTransient && error.retryAfter !== undefined;
+  const sentences = [
+    clientDetail && `${clientDetail.slice(0, 1).toUpperCase()}${clientDetail.slice(1)}.`,
+    limit && `The limit is the option ${limit}.`,
+    retryAfter === undefined
+      ? advice
+      : advice.replace(/^Try again later/, `Try again after ${retryAfter} s`),
+    isRemembered && `The server does not try again within ${retryAfterOf(error)} s.`,
+  ];
+  return sentences.filter(Boolean).join(' ');
 }
 
 /** Whole seconds, at least 1. A store or a service of the host app may give no usable number. */

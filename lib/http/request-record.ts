@@ -13,7 +13,7 @@ export class RequestRecord {
   repository: RepositoryId | undefined;
   requested: RequestedArtifact | undefined;
   /** Set when the client gets an artifact. */
-  outcome: ArtifactOutcome | undefined;
+  outcome: ArtifactOutcome | 'offloaded' | undefined;
   error: SnapshotError | undefined;
   isAborted = false;
 

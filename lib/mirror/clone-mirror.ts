@@ -15,6 +15,8 @@ import { replace } from '../fs/replace.js';
 import { removeTree, temporaryName } from '../fs/temporary.js';
 import { totalsOf } from '../pack/ingest.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
+import type { FetchProgress } from '../upstream/fetch-progress.js';
+import { tellProgress } from './clone-progress.js';
 import { writeConfig } from './disk/git-view.js';
 import { publish } from './disk/publish.js';
 import { MAX_ATTEMPTS, type MirrorRevision } from './disk/revision.js';
@@ -67,11 +69,17 @@ export async function clone(
   failures.throwIfRemembered(key);
   const job = new Job(events, { kind: 'clone', repository, artifact: undefined });
   try {
-    return await room.retry(() => attempt(parts, mirror, options, job));
+    const revision = await room.retry(() => attempt(parts, mirror, options, job));
+    failures.forget(key);
+    return revision;
   } catch (cause) {
-    const error = failures.remember(key, toSnapshotError(cause, repository));
+    const failure = toSnapshotError(cause, repository);
+    const told = tellProgress(failure, mirror.cloneProgress, { hasEnded: true });
+    const error = failures.remember(key, told);
     job.fail(error);
     throw error;
+  } finally {
+    mirror.cloneProgress = undefined;
   }
 }
 
@@ -87,7 +95,17 @@ async function attempt(
   const archive = join(dirname(directory), temporaryName('snapshot'));
   let snapshot: StoredSnapshot | undefined;
   try {
-    const result = await jobs.run(repository, 'clone', { ...options, job }, async (signal) => {
+    mirror.cloneProgress = undefined; // an earlier attempt may have had some
+    const reported = {
+      queue: () => job.queue(),
+      start: () => job.start(),
+      progress: (progress: FetchProgress) => {
+        if (progress.kind === 'pack') mirror.cloneProgress = progress;
+        job.progress(progress);
+      },
+    };
+    const running = { ...options, job: reported };
+    const result = await jobs.run(repository, 'clone', running, async (signal) => {
       await mkdir(temporary, { recursive: true });
       snapshot = await copySnapshot(parts, repository, archive, signal);
       const task = await jobs.upstreamTask(repository, signal);

@@ -1,5 +1,6 @@
 import pLimit from 'p-limit';
 import { SingleFlight } from '../async/single-flight.js';
+import type { IngestProgress } from '../pack/ingest-progress.js';
 import type { RepositoryId } from '../repository.js';
 import { GRACE_PERIOD, removePacks, removeSuperseded, sweep } from './disk/gc.js';
 import { inspectMirror } from './disk/integrity.js';
@@ -29,6 +30,8 @@ export class Mirror {
   usedAt = Date.now();
   /** The time that was last written to disk for `usedAt`; 0: none. */
   writtenUsedAt = 0;
+  /** Of the clone that runs. */
+  cloneProgress: IngestProgress | undefined;
   /**
    * Runs changes of the mirror's files one after another: a new pack may have the name of a
    * superseded one, which nothing may remove meanwhile.

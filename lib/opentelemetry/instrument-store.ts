@@ -28,7 +28,7 @@ export function instrumentStore(
   const stopCounting =
     countInterval === undefined ? () => {} : countObjects(store, countInterval, meters, about);
 
-  const { putFile, getDownloadUrl, listReplaced } = store;
+  const { putFile, getFile, getDownloadUrl, listReplaced } = store;
   return {
     ...(store.writesConditionally !== undefined && {
       writesConditionally: store.writesConditionally,
@@ -53,6 +53,9 @@ export function instrumentStore(
     },
     ...(putFile && {
       putFile: (...args) => measure('putFile', () => putFile.apply(store, args)),
+    }),
+    ...(getFile && {
+      getFile: (...args) => measure('getFile', () => getFile.apply(store, args)),
     }),
     ...(getDownloadUrl && {
       getDownloadUrl: (...args) =>

@@ -49,7 +49,7 @@ export type {
 } from '../events/job-events.js';
 export type { LockRegistry } from '../locks/registry.js';
 export { parseRepository, type RepositoryId } from '../repository.js';
-export type { ByteRange, SnapshotStore } from '../stores/store.js';
+export type { ByteRange, SnapshotStore, StoredFile } from '../stores/store.js';
 export type { FetchProgress } from '../upstream/fetch-progress.js';
 export type { ThreadCounts } from '../workers/thread-counts.js';
 export { createSnapshotService } from './create-service.js';

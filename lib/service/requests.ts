@@ -1,7 +1,6 @@
 import type {
   ArtifactOutcome,
   BuiltArtifact,
-  DownloadHeaders,
   GetOptions,
   OpenedArtifact,
   OpenStoredOptions,
@@ -182,16 +181,9 @@ export class Requests {
     return undefined;
   }
 
-  /** As `SnapshotService.getDownloadUrl`. */
-  async getDownloadUrl(
-    id: ArtifactId,
-    artifact: StoredArtifact,
-    about: DownloadHeaders,
-  ): Promise<string | undefined> {
-    const { stored } = this.#parts;
-    const url = await stored.urlOf(id, { ...about, revision: artifact.revision });
-    if (url !== undefined) this.#hit(id, stored.found(id, artifact), this.#decisions.view(id));
-    return url;
+  /** Notes a hit that the storage or a web server serves. */
+  noteHit(id: ArtifactId, artifact: StoredArtifact): void {
+    this.#hit(id, this.#parts.stored.found(id, artifact), this.#decisions.view(id));
   }
 
   /** Whether a check for the request has ended, or none may begin. */

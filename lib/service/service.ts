@@ -25,16 +25,16 @@ import { SnapshotEmitter, type SnapshotEventSource } from '../events/emitter.js'
 import { failureFields, logFailures } from '../events/log-failures.js';
 import { requireWritable } from '../fs/require-writable.js';
 import { untilReady } from '../locks/host-lock.js';
+import { tellProgress } from '../mirror/clone-progress.js';
 import type { RepositoryId } from '../repository.js';
+import type { StoredFile } from '../stores/store.js';
 import { checkProcess } from '../workers/check-process.js';
 import { createParts, type ServiceParts } from './parts.js';
+import { releaseParts } from './release-parts.js';
 import type { RepositoryStatus, ServiceStats } from './service-status.js';
 import type { CloseOptions, SnapshotService } from './snapshot-service.js';
 import { statsOf } from './stats.js';
 import { listRepositories, statusOf } from './status.js';
-
-/** Milliseconds for which `close` waits for all ended work: a store or lock may ignore its signal. */
-const CLOSING_TIME = 30_000;
 
 /**
  * The service that `createSnapshotService` makes: checks the arguments of calls, and passes them to
@@ -79,6 +79,10 @@ export class ArtifactService implements SnapshotService {
     return this.#parts.stored.haveUrls;
   }
 
+  get hasFiles(): boolean {
+    return this.#parts.stored.haveFiles;
+  }
+
   async ready({ signal }: SignalOptions = {}): Promise<void> {
     await abortable(signal, () => this.#started());
   }
@@ -98,7 +102,8 @@ export class ArtifactService implements SnapshotService {
   async get(id: ArtifactId, options: GetOptions = {}): Promise<OpenedArtifact | BuiltArtifact> {
     const canonical = this.#canonical(id);
     const get = () => this.#parts.requests.get(canonical, options);
-    return await abortable(options.signal, get, ({ body }) => body.destroy());
+    const getting = abortable(options.signal, get, ({ body }) => body.destroy());
+    return await this.#tellingProgress(canonical.repository, getting);
   }
 
   async statStored(
@@ -125,8 +130,24 @@ export class ArtifactService implements SnapshotService {
     options: DownloadHeaders,
   ): Promise<string | undefined> {
     const canonical = this.#canonical(id);
-    const getUrl = () => this.#parts.requests.getDownloadUrl(canonical, stored, options);
-    return await abortable(options.signal, getUrl);
+    const { revision } = stored;
+    const getUrl = () => this.#parts.stored.urlOf(canonical, { ...options, revision });
+    const url = await abortable(options.signal, getUrl);
+    if (url !== undefined) this.#parts.requests.noteHit(canonical, stored);
+    return url;
+  }
+
+  async getFile(
+    id: ArtifactId,
+    stored: StoredArtifact,
+    { signal }: SignalOptions = {},
+  ): Promise<StoredFile | undefined> {
+    const canonical = this.#canonical(id);
+    const { revision } = stored;
+    const getFile = () => this.#parts.stored.fileOf(canonical, { revision, signal });
+    const file = await abortable(signal, getFile);
+    if (file !== undefined) this.#parts.requests.noteHit(canonical, stored);
+    return file;
   }
 
   async delete(id: ArtifactId, { signal }: SignalOptions = {}): Promise<void> {
@@ -141,7 +162,8 @@ export class ArtifactService implements SnapshotService {
   async isHead(id: BundleId, options: SignalOptions = {}): Promise<boolean> {
     const canonical = this.#canonical(id);
     if (!isIncremental(canonical)) return false;
-    return await abortable(options.signal, () => this.#parts.queries.isHead(canonical, options));
+    const asking = abortable(options.signal, () => this.#parts.queries.isHead(canonical, options));
+    return await this.#tellingProgress(canonical.repository, asking);
   }
 
   async ensureRefs(
@@ -151,7 +173,7 @@ export class ArtifactService implements SnapshotService {
   ): Promise<EnsuredRefs> {
     const canonical = this.resolve(repository);
     const ensure = () => this.#parts.queries.ensureRefs(canonical, wanted, options);
-    return await abortable(options.signal, ensure);
+    return await this.#tellingProgress(canonical, abortable(options.signal, ensure));
   }
 
   async refresh(repository: RepositoryId, { signal }: SignalOptions = {}): Promise<StoredArtifact> {
@@ -205,7 +227,7 @@ export class ArtifactService implements SnapshotService {
       // Rejects only when the signal aborts, which ends only this wait.
       await unlessAborted(drained, signal).catch(() => {});
       this.#closing.abort(new SnapshotError('CLOSED', 'the service was closed'));
-      this.#released ??= this.#release();
+      this.#released ??= releaseParts(this.#parts, this.#config, this.#started);
       await this.#released;
     } finally {
       clearInterval(alive);
@@ -221,25 +243,12 @@ export class ArtifactService implements SnapshotService {
     return canonicalId(this.#config, id);
   }
 
-  async #release(): Promise<void> {
-    const { builds, mirrors, writer, checks, refresher, removal, store, locks } = this.#parts;
-    const late = AbortSignal.timeout(CLOSING_TIME);
-    const ended = async (...work: Promise<unknown>[]) => {
-      await unlessAborted(Promise.all(work), late).catch((error: unknown) => {
-        if (error !== late.reason) throw error;
-      });
-    };
-    await ended(builds.settled());
-    await ended(mirrors.close(), writer.close());
-    await ended(checks.settled(), refresher.settled());
-    await ended(removal.settled());
-    await ended(Promise.allSettled([this.#started()]));
-    if (late.aborted) {
-      process.emitWarning('the service is closed, but a store or locks have not ended their calls');
-    }
-    // The host app closes the store and the locks that it has made.
-    if (this.#config.store === undefined) await store.close?.();
-    if (this.#config.locks === undefined) await locks.close?.();
+  /** If the work fails while the repository is cloned, the error says how far the clone is. */
+  async #tellingProgress<T>(repository: RepositoryId, work: Promise<T>): Promise<T> {
+    return await work.catch((error: unknown) => {
+      const progress = this.#parts.mirrors.find(repository)?.cloneProgress;
+      throw SnapshotError.is(error) ? tellProgress(error, progress) : error;
+    });
   }
 
   async #start(): Promise<void> {

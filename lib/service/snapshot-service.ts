@@ -13,6 +13,7 @@ import type { ArtifactId, BundleId } from '../artifact/id.js';
 import type { SignalOptions } from '../async/signal-options.js';
 import type { SnapshotEventSource } from '../events/emitter.js';
 import type { RepositoryId } from '../repository.js';
+import type { StoredFile } from '../stores/store.js';
 import type { RepositoryStatus, ServiceStats } from './service-status.js';
 
 /** How a service or a router closes. */
@@ -39,6 +40,8 @@ export interface SnapshotService extends AsyncDisposable {
   readonly events: SnapshotEventSource;
   /** Whether `getDownloadUrl` may return a URL: whether the store has `getDownloadUrl`. */
   readonly hasDownloadUrls: boolean;
+  /** Whether `getFile` may return a path: whether the store has `getFile`. */
+  readonly hasFiles: boolean;
 
   /**
    * Resolves when `dataDir` can be written, and its directories exist. Hits are served before; other
@@ -91,6 +94,15 @@ export interface SnapshotService extends AsyncDisposable {
     stored: StoredArtifact,
     options: DownloadHeaders,
   ): Promise<string | undefined>;
+  /**
+   * A file with the bytes of this version, for a web server on this machine. `undefined` if there is
+   * none: then open the version. The file may be removed at any time, but never has other bytes.
+   */
+  getFile(
+    id: ArtifactId,
+    stored: StoredArtifact,
+    options?: SignalOptions,
+  ): Promise<StoredFile | undefined>;
   /** Deletes the stored artifact, if there is one. The mirror stays. */
   delete(id: ArtifactId, options?: SignalOptions): Promise<void>;
 

@@ -10,7 +10,13 @@ import type { EvictedEvent } from '../events/events.js';
 import { PRUNE_AFTER } from '../mirror/choose-repack.js';
 import type { RepositoryId } from '../repository.js';
 import { withErrorListener } from '../stores/body.js';
-import type { DownloadUrlOptions, SnapshotStore, StoredObject } from '../stores/store.js';
+import type {
+  DownloadUrlOptions,
+  GetFileOptions,
+  SnapshotStore,
+  StoredFile,
+  StoredObject,
+} from '../stores/store.js';
 import type { StoredState } from './staleness.js';
 
 /** Milliseconds for which a bundle is served. */
@@ -113,6 +119,19 @@ export class StoredArtifacts {
     const url = await this.#store.getDownloadUrl?.(key, options);
     if (url !== undefined) this.#usedAt.set(key, Date.now());
     return url;
+  }
+
+  /** Whether the store can give files of artifacts. */
+  get haveFiles(): boolean {
+    return this.#store.getFile !== undefined;
+  }
+
+  /** The file of a version, which a web server can send; `undefined`: there is none. */
+  async fileOf(id: ArtifactId, options: GetFileOptions): Promise<StoredFile | undefined> {
+    const key = artifactKey(id);
+    const file = await this.#store.getFile?.(key, options);
+    if (file !== undefined) this.#usedAt.set(key, Date.now());
+    return file;
   }
 
   /** Adds the facts that decide whether an artifact is current. */

@@ -9,6 +9,7 @@ export type { MemoryStoreOptions } from './memory-options.js';
 export type {
   ByteRange,
   DownloadUrlOptions,
+  GetFileOptions,
   ListOptions,
   Metadata,
   OpenedObject,
@@ -16,6 +17,7 @@ export type {
   Priority,
   PutOptions,
   SnapshotStore,
+  StoredFile,
   StoredObject,
   WriteCondition,
 } from './store.js';

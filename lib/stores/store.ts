@@ -65,6 +65,20 @@ export interface DownloadUrlOptions extends SignalOptions {
   readonly contentDisposition: string;
 }
 
+/** Options of `getFile`. */
+export interface GetFileOptions extends SignalOptions {
+  /** Only this revision, stored or replaced. */
+  readonly revision: string;
+}
+
+/** A file with the bytes of one revision. */
+export interface StoredFile {
+  /** The absolute path of a directory, which is the same for all files of the store. */
+  readonly directory: string;
+  /** Relative to the directory, with `/` between its parts. It needs no escapes in a URL. */
+  readonly path: string;
+}
+
 /** Options of `list`. */
 export interface ListOptions extends SignalOptions {
   /** Only objects whose keys begin with it: as `startsWith` of a string. Default: all. */
@@ -101,9 +115,9 @@ export interface OpenedObject extends StoredObject {
  *   evict the least recently opened objects first.
  * - A replaced object MUST have the priority of the new one, from the moment that the new one is
  *   readable.
- * - Failures reject with a `SnapshotError` coded `STORE_FAILED` or, for a full disk,
- *   `STORAGE_FULL`. The service takes any other error for a defect: `INTERNAL`, which is not
- *   transient.
+ * - Failures reject with a `SnapshotError` coded `STORE_FAILED`, for a full disk `STORAGE_FULL`, or,
+ *   if the storage asks for fewer requests, `STORE_BUSY`. The service takes any other error for a
+ *   defect: `INTERNAL`, which is not transient.
  */
 export interface SnapshotStore {
   /**
@@ -150,6 +164,15 @@ export interface SnapshotStore {
    * another revision is stored, or the object has no URL: the caller then serves its bytes.
    */
   getDownloadUrl?(key: string, options: DownloadUrlOptions): Promise<string | undefined>;
+  /**
+   * Optional: a file that holds the bytes of a revision and nothing else, so that a web server on
+   * this machine can send it. `undefined` when the store lacks the revision, or has no file of it:
+   * the caller then serves its bytes.
+   *
+   * Counts as a use of the object. The file MAY be removed at any time, but it MUST never have other
+   * bytes, and its path MUST never be used for other bytes.
+   */
+  getFile?(key: string, options: GetFileOptions): Promise<StoredFile | undefined>;
   /**
    * Optional: describes the revisions of an object that were replaced, and that `open` still
    * returns to callers that name them; the latest first. None when nothing is stored under the key.

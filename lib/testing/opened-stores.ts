@@ -10,7 +10,7 @@ export interface OpenedStores extends StoreUnderTest {
 }
 
 export function openedStores(made: StoreUnderTest): OpenedStores {
-  const { store, reopen, withBudget, cleanup } = made;
+  const { store, reopen, withBudget, bytesInParts, cleanup } = made;
   const open = new Set<SnapshotStore>([store]);
   const close = async (one: SnapshotStore) => {
     if (open.delete(one)) await one.close?.();
@@ -24,6 +24,7 @@ export function openedStores(made: StoreUnderTest): OpenedStores {
     store,
     reopen: reopen && (() => opening(reopen())),
     withBudget: withBudget && ((maxBytes) => opening(withBudget(maxBytes))),
+    bytesInParts,
     cleanup,
     close,
     closeAll: async () => {

@@ -24,6 +24,12 @@ export interface StoreUnderTest {
    * priorities, or without a budget, leaves it out.
    */
   readonly withBudget?: ((maxBytes: number) => SnapshotStore | Promise<SnapshotStore>) | undefined;
+  /**
+   * Bytes of an object that the store writes in several requests, such as the parts of an upload to
+   * S3. Then all tests of conditions are repeated with objects of this size. At most 6 MiB. Default:
+   * the store writes all objects in the same way.
+   */
+  readonly bytesInParts?: number | undefined;
   /** Removes the data. `store.close()` has been called. */
   readonly cleanup?: (() => unknown) | undefined;
 }

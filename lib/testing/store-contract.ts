@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { callback, checkOptions } from '../check-options.js';
+import { bytes, callback, checkOptions } from '../check-options.js';
 import { storeSchema } from '../stores/store-schema.js';
 import { type RegisterTest, registerCases } from './contract.js';
 import { contractSchema } from './contract-schema.js';
@@ -8,6 +8,7 @@ import { conditionCases } from './store-conditions.js';
 import type { StoreUnderTest } from './store-content.js';
 import { fileCases } from './store-files.js';
 import { keyCases } from './store-keys.js';
+import { offloadCases } from './store-offload.js';
 import { priorityCases } from './store-priorities.js';
 import { readingCases } from './store-reading.js';
 import { replacedCases } from './store-replaced.js';
@@ -21,10 +22,14 @@ export interface StoreContractOptions {
   readonly factory: () => StoreUnderTest | Promise<StoreUnderTest>;
 }
 
+/** Five writes at a time fit into the room of a store under test. */
+const MAX_IN_PARTS = 6 * 1024 * 1024;
+
 const storeUnderTestSchema = z.strictObject({
   store: storeSchema,
   reopen: callback().optional(),
   withBudget: callback().optional(),
+  bytesInParts: bytes.max(MAX_IN_PARTS).optional(),
   cleanup: callback().optional(),
 });
 
@@ -43,6 +48,7 @@ export function storeContract(options: StoreContractOptions): void {
     ...writingCases,
     ...keyCases,
     ...fileCases,
+    ...offloadCases,
     ...priorityCases,
     ...conditionCases,
     ...replacedCases,

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { execute } from '../../support/run.js';
 import type { Cleanup } from '../../support/temporary-directory.js';
+import { freePort, nginxConfig, takesConnections } from '../../support/web-server.js';
 import { cpuSecondsOfTree } from './process-tree.js';
 
 export interface Nginx {
@@ -35,7 +35,7 @@ export async function nginxVersion(): Promise<string | undefined> {
 export async function startNginx(scope: Cleanup, http: (port: number) => string): Promise<Nginx> {
   const directory = await scope.directory();
   const port = await freePort();
-  await writeFile(join(directory, 'nginx.conf'), configuration(directory, http(port)));
+  await writeFile(join(directory, 'nginx.conf'), nginxConfig(directory, http(port)));
   const args = ['-p', directory, '-e', join(directory, 'error.log'), '-c', 'nginx.conf'];
   const child = spawn('nginx', args, { stdio: ['ignore', 2, 2] });
   const ended = new AbortController();
@@ -51,47 +51,10 @@ export async function startNginx(scope: Cleanup, http: (port: number) => string)
   return { url: `http://127.0.0.1:${port}`, cpuSeconds: () => cpuSecondsOfTree(pid) };
 }
 
-function configuration(directory: string, http: string): string {
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    (name) => `${name}_temp_path ${directory}/${name};`,
-  );
-  return `
-    ${process.getuid?.() === 0 ? 'user root;' : ''}
-    daemon off;
-    worker_processes 1;
-    pid ${directory}/nginx.pid;
-    events { worker_connections 1024; }
-    http {
-      access_log off;
-      sendfile on;
-      keepalive_requests 1000000;
-      ${temporary.join(' ')}
-      ${http}
-    }`;
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('there is no port');
-  return address.port;
-}
-
 /** @throws Error when nginx ends before. */
 async function untilListening(port: number, ended: AbortSignal): Promise<void> {
-  while (true) {
-    const socket = connect(port, '127.0.0.1');
-    try {
-      await once(socket, 'connect');
-      return;
-    } catch (error) {
-      if (ended.aborted) throw new Error('nginx did not start', { cause: error });
-      await delay(START_INTERVAL);
-    } finally {
-      socket.destroy();
-    }
+  while (!(await takesConnections(port))) {
+    if (ended.aborted) throw new Error('nginx did not start');
+    await delay(START_INTERVAL);
   }
 }

@@ -24,8 +24,8 @@ function make(url: string): AzureStore {
 }
 
 test.each([
-  [503, 'ServerBusy', 'STORE_FAILED'],
-  [429, 'TooManyRequests', 'STORE_FAILED'],
+  [503, 'ServerBusy', 'STORE_BUSY'],
+  [429, 'TooManyRequests', 'STORE_BUSY'],
   [403, 'AuthorizationFailure', 'STORE_FAILED'],
   [507, 'Full', 'STORAGE_FULL'],
 ] as const)(

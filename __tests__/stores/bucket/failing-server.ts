@@ -30,7 +30,7 @@ export async function expectNamedFailures(
     expect({ operation, error }).toMatchObject({ error: { code, retryAfter: 7 } });
     const start = `${operation} of "a/b" in ${place}: the server answered ${status}`;
     expect(String(error)).toContain(start);
-    expect(SnapshotError.is(error) && error.isTransient).toBe(code === 'STORE_FAILED');
+    expect(SnapshotError.is(error) && error.isTransient).toBe(code !== 'STORAGE_FULL');
   }
 }
 

@@ -1,3 +1,4 @@
+import { createHook } from 'node:async_hooks';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -55,6 +56,67 @@ test('Commits at the same time stay within the budget', async () => {
   expect((await listedKeys(store)).length).toBe(2);
 });
 
+test('A store removes no object that another process has used or replaced since it read the directory', async () => {
+  const [one, other] = [0, 1].map(() => new FileSystemStore({ directory, maxBytes: 4 * MIB }));
+  if (one === undefined || other === undefined) throw new Error('no stores');
+  for (const [index, key] of ['a', 'b', 'c'].entries()) {
+    await put(one, key, contentOf(key, MIB));
+    await used(key, 10 - index);
+  }
+  expect(await listedKeys(other)).toEqual(['a', 'b', 'c']); // it has read the directory
+  await used('a', -1); // as another process does
+  await put(one, 'b', contentOf('b', 1000));
+  await used('b', -1);
+  await put(other, 'd', contentOf('d', MIB));
+  await put(other, 'e', contentOf('e', MIB));
+  expect(await listedKeys(one)).toEqual(['a', 'b', 'd', 'e']);
+});
+
+test('A write does not ask the file system for each object', async () => {
+  const store = new FileSystemStore({ directory, maxBytes: 100 * MIB });
+  await put(store, 'key', contentOf('a'));
+  const before = await effortOf(() => put(store, 'key', contentOf('b')));
+  for (let index = 0; index < 100; index++) await put(store, `key ${index}`, contentOf('a'));
+  expect(await effortOf(() => put(store, 'key', contentOf('c')))).toBe(before);
+});
+
+test('An object that left to make room on the disk takes no part of the budget, nor do its replaced versions', async () => {
+  const options = { maxBytes: 5 * MIB, keepReplacedFor: 10 * MINUTE, maxReplacedBytes: MIB * 5 };
+  const store = new FileSystemStore({ directory, ...options });
+  const { revision } = await put(store, 'org/repo/a', contentOf('a', MIB));
+  await put(store, 'org/repo/a', contentOf('a', MIB), {}, { ifRevision: revision });
+  await put(store, 'b', contentOf('b', MIB));
+  await used('b', 10);
+  const evictables = await store.listEvictable();
+  const [b, a] = evictables.sort((one, other) => one.usedAt - other.usedAt);
+  expect(a?.bytes).toBeGreaterThan(MIB);
+  expect(b?.bytes).toBeGreaterThan(MIB);
+  await a?.evict();
+  await a?.evict();
+  // Only the files of one object are left.
+  expect((await readdir(directory)).map((name) => name.split('.').at(-1)).sort()).toEqual([
+    'bytes',
+    'object',
+  ]);
+  for (const key of ['c', 'd', 'e']) await put(store, key, contentOf(key, MIB));
+  expect(await listedKeys(store)).toEqual(['b', 'c', 'd', 'e']);
+  await put(store, 'f', contentOf('f', MIB));
+  expect(await listedKeys(store)).toEqual(['c', 'd', 'e', 'f']);
+});
+
+test('An object that was used or replaced since it was listed stays when the disk is full', async () => {
+  const store = new FileSystemStore({ directory });
+  for (const key of ['used', 'replaced']) {
+    await put(store, key, contentOf(key));
+    await used(key, 10);
+  }
+  const evictables = await store.listEvictable();
+  await used('used', 0); // as another process does
+  await put(store, 'replaced', contentOf('new'));
+  for (const { evict } of evictables) await evict();
+  expect(await listedKeys(store)).toEqual(['replaced', 'used']);
+});
+
 test('A replaced object counts once', async () => {
   const store = new FileSystemStore({ directory, maxBytes: 3 * MIB });
   await put(store, 'other', contentOf('other', MIB));
@@ -83,7 +145,7 @@ test('An object over the budget is not kept, nor is the one that it replaces; ot
   await writeFile(file, contentOf('a', MIB));
   expect(await store.putFile('key', file)).toMatchObject({ key: 'key', size: MIB });
   expect(existsSync(file)).toBe(false);
-  expect((await readdir(directory)).length).toBe(1);
+  expect((await readdir(directory)).length).toBe(2);
 });
 
 test('With a budget of 0 nothing is kept', async () => {
@@ -105,8 +167,21 @@ test.each([{}, { directory: 'x', maxByte: 1 }])('The options %p are refused', (o
   );
 });
 
+/** How many calls of the file system some work makes. */
+async function effortOf(work: () => Promise<unknown>): Promise<number> {
+  let calls = 0;
+  const hook = createHook({
+    init(_id, type) {
+      if (type === 'FSREQPROMISE') calls++;
+    },
+  }).enable();
+  await work();
+  hook.disable();
+  return calls;
+}
+
 async function onlyFile(): Promise<string> {
-  const names = await readdir(directory);
+  const names = (await readdir(directory)).filter((name) => name.endsWith('.object'));
   if (names[0] === undefined || names.length > 1) throw new Error(`files: ${names}`);
   return join(directory, names[0]);
 }
@@ -114,6 +189,9 @@ async function onlyFile(): Promise<string> {
 /** Sets the time at which an object was last used. */
 async function used(key: string, minutesAgo: number): Promise<void> {
   const names = await readdir(directory);
-  const file = join(directory, names.find((name) => name.startsWith(`${key}.`)) ?? key);
+  const file = join(
+    directory,
+    names.find((name) => name.startsWith(`${key}.`) && name.endsWith('.object')) ?? key,
+  );
   await utimes(file, new Date(), new Date(Date.now() - minutesAgo * MINUTE));
 }

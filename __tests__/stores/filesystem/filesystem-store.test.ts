@@ -1,7 +1,8 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, statSync, watch } from 'node:fs';
 import {
   appendFile,
   type FileHandle,
+  mkdir,
   mkdtemp,
   open,
   readdir,
@@ -15,7 +16,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { withStoreFailure } from '../../../lib/fs/errors.js';
+import { isTemporaryName } from '../../../lib/fs/temporary.js';
 import { FileSystemStore } from '../../../lib/stores/filesystem/filesystem-store.js';
+import { filesOf } from '../../../lib/stores/filesystem/folders.js';
 import { storeContract } from '../../../lib/testing/index.js';
 import {
   assertContent,
@@ -25,6 +28,7 @@ import {
   put,
   rest,
 } from '../../../lib/testing/store-content.js';
+import { fakeDate } from '../../support/fake-date.js';
 import { cleanup } from '../../support/temporary-directory.js';
 
 const MIB = 1024 * 1024;
@@ -55,31 +59,39 @@ describe('FileSystemStore contract', () => {
 });
 
 describe('The files of a store', () => {
-  test('are named after the keys, one for each object', async () => {
+  test('are named after the keys, two for each object', async () => {
     const store = new FileSystemStore({ directory });
     await put(store, 'github.com/org/repo snapshot', contentOf('a'));
     await put(store, '../../etc/passwd', contentOf('b'));
-    const names = (await readdir(directory)).sort();
-    expect(names).toEqual([
-      expect.stringMatching(/^_\._.._etc_passwd\.[0-9a-f]{64}\.object$/),
-      expect.stringMatching(/^github\.com_org_repo_snapshot\.[0-9a-f]{64}\.object$/),
-    ]);
+    await put(store, 'a//b', contentOf('c'));
+    const names = (await filesOf(directory, { folder: '', start: '' })).sort();
+    expect(names).toEqual(
+      ['_.\\/_.\\/etc\\/passwd', 'a\\/_\\/b', 'github\\.com\\/org\\/repo_snapshot'].flatMap(
+        (stem) => [
+          expect.stringMatching(new RegExp(`^${stem}\\.[0-9a-f]{64}\\.[0-9a-f-]{36}\\.bytes$`)),
+          expect.stringMatching(new RegExp(`^${stem}\\.[0-9a-f]{64}\\.object$`)),
+        ],
+      ),
+    );
+    for (const key of ['github.com/org/repo snapshot', '../../etc/passwd', 'a//b'])
+      await store.delete(key);
+    expect(await readdir(directory)).toEqual([]);
     expect(await readdir(parent)).toEqual(['objects']);
   });
 
-  test.each([
-    ['cut off', (file: string) => truncate(file, 1000)],
-    ['cut off by one byte', async (file: string) => truncate(file, (await stat(file)).size - 1)],
-    ['empty', (file: string) => truncate(file, 0)],
-    ['too short for a footer', (file: string) => writeFile(file, 'EGSOBJ02')],
-    ['longer', (file: string) => appendFile(file, 'x')],
-    ['somebody else’s', (file: string) => writeFile(file, 'x'.repeat(5000))],
-    ['with a trailer longer than the file', (file: string) => writeFile(file, footer(900))],
-    ['with a trailer of 4 GiB', (file: string) => writeFile(file, footer(0xffff_ffff))],
-    ['with a trailer that is no JSON', (file: string) => writeFile(file, footer(4, '{"a:'))],
-    ['with a trailer that is no object', (file: string) => writeFile(file, footer(4, 'null'))],
-    ['with a trailer of another shape', (file: string) => writeFile(file, footer(2, '{}'))],
-  ])('are misses, and are removed, when they are %s', async (_, damage) => {
+  test.each<[string, '.bytes' | '.object', (file: string) => Promise<unknown>]>([
+    ['bytes are cut off', '.bytes', (file) => truncate(file, 1000)],
+    ['bytes are longer', '.bytes', (file) => appendFile(file, 'x')],
+    ['bytes are missing', '.bytes', (file) => rm(file)],
+    ['description is cut off', '.object', (file) => truncate(file, 100)],
+    ['description is empty', '.object', (file) => truncate(file, 0)],
+    ['description is no JSON', '.object', (file) => writeFile(file, 'x'.repeat(5000))],
+    ['description is no object', '.object', (file) => writeFile(file, 'null')],
+    ['description has another shape', '.object', (file) => writeFile(file, '{}')],
+    ['description has over 1 MiB', '.object', (file) => writeFile(file, Buffer.alloc(MIB + 1))],
+    ['description names a file elsewhere', '.object', (file) => edit(file, '../../x')],
+    ['bytes are in the file of the description, as in earlier versions', '.object', writeOldFile],
+  ])('are misses, and are removed, when their %s', async (_, ending, damage) => {
     const store = new FileSystemStore({ directory });
     for (const look of [
       () => store.stat('key'),
@@ -87,19 +99,22 @@ describe('The files of a store', () => {
       async () => (await listedKeys(store))[0],
     ]) {
       await put(store, 'key', contentOf('a', 2000));
-      await damage(await onlyFile());
+      await damage(await onlyFile(ending));
       expect(await look()).toBeUndefined();
-      expect(await readdir(directory)).toEqual([]);
+      expect((await readdir(directory)).filter((name) => name.endsWith('.object'))).toEqual([]);
     }
+    fakeDate(defer, 120_000);
+    await put(new FileSystemStore({ directory, maxBytes: MIB }), 'other', contentOf('b'));
+    expect((await readdir(directory)).length).toBe(2);
   });
 
   test('are misses under the name of another key', async () => {
     const store = new FileSystemStore({ directory });
     await put(store, 'key', contentOf('a'));
-    const file = await onlyFile();
+    const file = await onlyFile('.object');
     await store.delete('key');
     await put(store, 'other', contentOf('a'));
-    await rename(await onlyFile(), file);
+    await rename(await onlyFile('.object'), file);
     expect(await store.stat('key')).toBeUndefined();
   });
 
@@ -118,13 +133,17 @@ describe('The files of a store', () => {
     const others = Array.from({ length: 300 }, (_, index) => `v1/host/repository${index}/snapshot`);
     for (const key of others) await put(store, key, contentOf(key));
     // A file that is opened, and is damaged, is removed.
-    for (const name of await readdir(directory)) await truncate(join(directory, name), 10);
+    const left = async () =>
+      (await filesOf(directory, { folder: '', start: '' })).filter((one) =>
+        one.endsWith('.object'),
+      );
+    for (const name of await left()) await truncate(join(directory, name), 10);
     const own = ['v1/host/repository/check', 'v1/host/repository/snapshot'];
     for (const key of own) await put(store, key, contentOf(key));
     expect(await listedKeys(store, 'v1/host/repository/')).toEqual(own);
-    expect((await readdir(directory)).length).toBe(others.length + own.length);
+    expect((await left()).length).toBe(others.length + own.length);
     expect(await listedKeys(store)).toEqual(own);
-    expect((await readdir(directory)).length).toBe(own.length);
+    expect((await left()).length).toBe(own.length);
   });
 
   test('keep keys and metadata that JSON and objects find special', async () => {
@@ -140,7 +159,7 @@ describe('The files of a store', () => {
     expect((await listedKeys(store)).length).toBe(3);
   });
 
-  test('keep metadata that are longer than one read of the end', async () => {
+  test('keep long metadata', async () => {
     const store = new FileSystemStore({ directory });
     for (const length of [1000, 2000, 2048, 5000, 500_000]) {
       const metadata = { long: 'x'.repeat(length) };
@@ -162,8 +181,9 @@ describe('The files of a store', () => {
   ])('are on the disk completely before they get their name, when they are %s', async (_, add) => {
     const synced = await watchSyncs();
     await add(new FileSystemStore({ directory }));
-    const { ino, size } = await stat(await onlyFile());
-    expect(synced).toEqual([{ ino, size, named: [] }]);
+    const files = [await onlyFile('.bytes'), await onlyFile('.object')];
+    const stats = await Promise.all(files.map((file) => stat(file)));
+    expect(synced).toEqual(stats.map(({ ino, size }) => ({ ino, size, named: [] })));
   });
 
   test('hold no more than the limit of metadata', async () => {
@@ -186,13 +206,37 @@ describe('putFile()', () => {
       const store = new FileSystemStore({ directory });
       const file = join(elsewhere, 'file');
       await writeFile(file, contentOf('a', 2 * MIB));
-      await store.putFile('key', file, { metadata: { name: 'value' } });
-      await assertContent(store, 'key', contentOf('a', 2 * MIB));
+      await store.putFile('a/key', file, { metadata: { name: 'value' } });
+      await assertContent(store, 'a/key', contentOf('a', 2 * MIB));
       expect(await readdir(elsewhere)).toEqual([]);
-      expect((await readdir(directory)).length).toBe(1);
+      expect(await readdir(directory)).toEqual(['a']);
+      expect((await readdir(join(directory, 'a'))).length).toBe(2);
     } finally {
       await rm(elsewhere, { recursive: true });
     }
+  });
+
+  /** At its start, a store removes what crashed processes left there. */
+  (another === undefined ? test.skip : test)('copies into the directory itself', async () => {
+    const elsewhere = await mkdtemp(join(another ?? '', 'filesystem-store-'));
+    defer(() => rm(elsewhere, { recursive: true }));
+    const file = join(elsewhere, 'file');
+    await writeFile(file, contentOf('a'));
+    await mkdir(directory);
+    const seen: string[] = [];
+    const over = new Promise<void>((resolve) => {
+      const watcher = watch(directory, (_, name) => {
+        seen.push(name ?? '');
+        if (name === 'over') resolve();
+      });
+      defer(() => watcher.close());
+    });
+    await new FileSystemStore({ directory }).putFile('a/key', file);
+    await writeFile(join(directory, 'over'), '');
+    await over;
+    const copies = seen.filter((name) => name.startsWith('copy~'));
+    expect(copies.length).toBeGreaterThan(0);
+    expect(copies.every(isTemporaryName)).toBe(true);
   });
 
   test('leaves the file as it was when it fails', async () => {
@@ -260,7 +304,7 @@ describe('A failure', () => {
     const { body } = await mustOpen(store, 'key');
     const chunks = body[Symbol.asyncIterator]();
     await chunks.next();
-    await truncate(await onlyFile(), 10);
+    await truncate(await onlyFile('.bytes'), 10);
     await expect(rest(chunks)).rejects.toMatchObject({ code: 'STORE_FAILED' });
   });
 });
@@ -284,15 +328,23 @@ async function watchSyncs() {
   return synced;
 }
 
-async function onlyFile(): Promise<string> {
-  const names = await readdir(directory);
-  if (names[0] === undefined || names.length > 1) throw new Error(`files: ${names}`);
-  return join(directory, names[0]);
+async function onlyFile(ending: '.bytes' | '.object'): Promise<string> {
+  const names = (await readdir(directory)).filter((name) => name.endsWith(ending));
+  const [name] = names.slice(-1);
+  if (name === undefined || names.length > 3) throw new Error(`files: ${names}`);
+  return join(directory, name);
 }
 
-/** The end of an object file whose trailer claims to have this many bytes. */
-function footer(length: number, trailer = ''): Buffer {
-  const u32 = Buffer.alloc(4);
-  u32.writeUInt32BE(length);
-  return Buffer.concat([Buffer.from(trailer), u32, Buffer.from('EGSOBJ02')]);
+async function edit(file: string, revision: string): Promise<void> {
+  const description = JSON.parse(await readFile(file, 'utf8'));
+  await writeFile(file, JSON.stringify({ ...description, revision }));
+}
+
+/** The bytes, the description, its length, and a magic number. */
+async function writeOldFile(file: string): Promise<void> {
+  const description = await readFile(file);
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(description.length);
+  const parts = [contentOf('a', 2000), description, length, Buffer.from('EGSOBJ02')];
+  await writeFile(file, Buffer.concat(parts));
 }

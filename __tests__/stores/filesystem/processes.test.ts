@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { isTemporaryName } from '../../../lib/fs/temporary.js';
 import { FileSystemStore } from '../../../lib/stores/filesystem/filesystem-store.js';
 import { rounds, seedOf } from '../../support/effort.js';
+import { fakeDate } from '../../support/fake-date.js';
 import { cleanup } from '../../support/temporary-directory.js';
 import { type Report, random, verify } from './workload.js';
 
@@ -29,8 +30,13 @@ test('Processes that write, read and delete the same keys read whole objects onl
     expect(written).toBeGreaterThan(ROUNDS / 4);
     expect(read).toBeGreaterThan(ROUNDS / 8);
   }
+  fakeDate(defer, 120_000);
+  const store = new FileSystemStore({ directory: path });
+  for (const key of ['a', 'b', 'c']) await verify(store, key);
+  const count = (ending: string) => left.filter((name) => name.endsWith(ending)).length;
   const left = await readdir(path);
-  expect(left.filter((name) => !name.endsWith('.object'))).toEqual([]);
+  expect(count('.object')).toBeGreaterThan(0);
+  expect([count('.bytes'), left.length]).toEqual([count('.object'), 2 * count('.object')]);
 });
 
 test('Writers that are killed at any moment leave no partial object, and the next start removes their files', async () => {

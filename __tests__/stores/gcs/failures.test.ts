@@ -18,8 +18,8 @@ function make(url: string): GcsStore {
 }
 
 test.each([
-  [503, 'STORE_FAILED'],
-  [429, 'STORE_FAILED'],
+  [503, 'STORE_BUSY'],
+  [429, 'STORE_BUSY'],
   [403, 'STORE_FAILED'],
   [507, 'STORAGE_FULL'],
 ] as const)(

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { S3Store } from '../../../lib/stores/s3/index.js';
 import { registerCases } from '../../../lib/testing/contract.js';
 import { conditionCases } from '../../../lib/testing/store-conditions.js';
@@ -10,10 +11,14 @@ import { cleanup } from '../../support/temporary-directory.js';
  */
 const PART = 5 * 1024 * 1024;
 const REFUSED = { code: 'PRECONDITION_FAILED' };
-/** The requests of a write by its size. */
-const SIZES = [
-  ['one request', 1000, 'PutObject'],
-  ['parts', 1.5 * PART, 'CompleteMultipartUpload'],
+/** The requests that publish, by the size of the write. */
+const WRITES = [
+  ['one request', { size: 1000, operation: 'PutObject' }],
+  ['parts', { size: 1.5 * PART, operation: 'CompleteMultipartUpload' }],
+  [
+    'parts, to a server that checks only single requests',
+    { size: 1.5 * PART, operation: 'PutObject', checksUploads: false },
+  ],
 ] as const;
 
 const { defer } = cleanup(afterEach);
@@ -26,7 +31,9 @@ beforeEach(async () => {
 });
 
 function make(): S3Store {
-  const options = { bucket: 'bucket', config: s3.config, partSize: PART };
+  const requestChecksumCalculation = 'WHEN_REQUIRED'; // the checksums take most of the time
+  const config = { ...s3.config, requestChecksumCalculation } as const;
+  const options = { bucket: 'bucket', config, partSize: PART };
   // What is kept of what is replaced takes requests of its own.
   const made = new S3Store({ ...options, keepReplacedFor: 0 });
   defer(() => made.close());
@@ -37,22 +44,44 @@ function make(): S3Store {
 function atFirst(operation: string, work: (request: FakeRequest) => boolean | Promise<boolean>) {
   let isOver = false;
   return async (request: FakeRequest) => {
-    if (isOver || request.operation !== operation) return false;
+    if (isOver || request.operation !== operation || isProbe(request)) return false;
     isOver = true;
     return await work(request);
   };
 }
 
-describe('An S3Store keeps the contract of conditions:', () => {
+function isProbe({ name }: FakeRequest): boolean {
+  return name.startsWith('!probe/');
+}
+
+/** The operations of the requests that are no probes. */
+function operations(): string[] {
+  return s3.requests.flatMap((request) => (isProbe(request) ? [] : [request.operation]));
+}
+
+describe.each([
+  ['one request', true],
+  ['several parts, to a server that does not check uploads', false],
+] as const)('An S3Store keeps the contract of conditions, in %s:', (_, checksUploads) => {
   registerCases(
     test,
     conditionCases,
-    () => ({ store: make() }),
+    () => {
+      s3.checksUploads = checksUploads;
+      const about = checksUploads ? {} : { bytesInParts: PART + 1 };
+      return { store: make(), reopen: make, ...about };
+    },
     ({ store: made }) => made.close(),
   );
 });
 
-describe.each(SIZES)('A write in %s', (_, size, operation) => {
+describe.each(WRITES)('A write in %s', (_, { size, operation, ...server }) => {
+  beforeEach(() => {
+    Object.assign(s3, server);
+  });
+
+  /** If the server checks nothing, there are no pointers. */
+  const publishing = size > PART ? 'CompleteMultipartUpload' : operation;
   const old = contentOf('old', size);
   const content = contentOf('new', size);
   const other = contentOf('other', size);
@@ -123,7 +152,7 @@ describe.each(SIZES)('A write in %s', (_, size, operation) => {
     s3.requests.length = 0;
     await put(store, 'key', content, {}, { ifRevision: revision });
     await assertContent(store, 'key', content);
-    expect(s3.operations().filter((name) => name === operation)).toHaveLength(1);
+    expect(s3.operations().filter((name) => name === publishing)).toHaveLength(1);
     // What it would replace is looked at all the same.
     await expect(put(store, 'key', other, {}, { ifRevision: revision })).rejects.toMatchObject(
       REFUSED,
@@ -147,9 +176,61 @@ test('A write without a condition makes no request for it', async () => {
 test('A condition takes one request, and at first one more to find the bucket', async () => {
   const { revision } = await put(store, 'key', contentOf('a'), {}, { ifRevision: null });
   await put(store, 'key', contentOf('b'), {}, { ifRevision: revision });
-  const [first, second, ...later] = s3.operations();
+  const [first, second, ...later] = operations();
   expect([first, second]).toEqual(['HeadObject', 'HeadBucket']);
   expect(later).toEqual(['PutObject', 'HeadObject', 'PutObject']);
+});
+
+test('A store probes the server once for each kind of write, and leaves nothing behind', async () => {
+  for (const size of [1000, 1.5 * PART, 1000, 1.5 * PART])
+    await put(store, `key-${size}`, contentOf('a', size), {}, { ifRevision: null }).catch(() => {});
+  const probes = s3.requests.filter(isProbe).map(({ operation, req }) => {
+    const { 'if-match': match, 'if-none-match': noneMatch } = req.headers;
+    return [operation, match ?? noneMatch].filter(Boolean).join(' ');
+  });
+  const conditions = [
+    '*',
+    '*',
+    '00000000000000000000000000000000',
+    expect.stringMatching(/^\w{32}$/),
+  ];
+  const ofKind = (name: string) => probes.filter((probe) => probe.startsWith(name));
+  for (const name of ['PutObject', 'CompleteMultipartUpload']) {
+    const tags = ofKind(name).map((probe) => probe.slice(name.length + 1));
+    expect(tags).toEqual(conditions);
+  }
+  expect(probes).toHaveLength(5 + 11);
+  expect(s3.uploads.size).toBe(0);
+  expect([...s3.objects.keys()].sort()).toEqual(['key-1000.object', `key-${1.5 * PART}.object`]);
+});
+
+test('A server that forbids probes gets conditions', async () => {
+  s3.before = (request) => {
+    if (isProbe(request) && request.operation === 'PutObject')
+      fail(request.res, 403, 'AccessDenied');
+    return isProbe(request) && request.operation === 'PutObject';
+  };
+  await put(store, 'key', contentOf('a'), {}, { ifRevision: null });
+  s3.before = atFirst('PutObject', async () => {
+    await put(make(), 'key', contentOf('b'));
+    return false;
+  });
+  const { revision } = (await store.stat('key')) ?? {};
+  const writing = put(store, 'key', contentOf('c'), {}, { ifRevision: revision });
+  await expect(writing).rejects.toMatchObject(REFUSED);
+});
+
+test('The process is warned once about a server that ignores conditions', async () => {
+  s3.checksWrites = false;
+  const warnings: string[] = [];
+  const listen = ({ message }: Error) => void warnings.push(message);
+  process.on('warning', listen);
+  defer(() => void process.off('warning', listen));
+  let revision: string | null = null;
+  for (const seed of ['a', 'b', 'c'])
+    ({ revision } = await put(store, 'key', contentOf(seed), {}, { ifRevision: revision }));
+  await setImmediate();
+  expect(warnings).toEqual(['the server of bucket bucket does not check conditions of writes']);
 });
 
 test('Without conditionalWrites, no request has a condition', async () => {

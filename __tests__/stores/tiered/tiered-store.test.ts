@@ -59,6 +59,18 @@ describe('A write', () => {
     expect(shared.asked.open).toBe(0);
   });
 
+  test('of an object without bytes goes to the shared tier alone, if that takes it', async () => {
+    const { local, shared, store } = tiers();
+    await put(store, 'key', OLD);
+    const stored = await put(store, 'key', Buffer.alloc(0), { of: 'a check' });
+    expect(await store.stat('key')).toEqual(stored);
+    await assertContent(store, 'key', Buffer.alloc(0));
+    expect(await local.stat('key')).toBeUndefined();
+    shared.state = 'failing';
+    await put(store, 'other', Buffer.alloc(0));
+    expect(await local.stat('other')).toMatchObject({ size: 0 });
+  });
+
   test('goes to the shared tier alone when the local one fails', async () => {
     const local = new FaultyTier();
     const { shared, store, failures } = tiers({}, local);

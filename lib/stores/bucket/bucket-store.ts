@@ -16,7 +16,7 @@ import { isConditionMet, preconditionFailure } from '../write-condition.js';
 import type { Bucket, CheckCondition, ListedObject } from './bucket.js';
 import { encodeDescription } from './description.js';
 import { isObjectName } from './object-name.js';
-import { isOther, ObjectReader } from './object-reader.js';
+import { isOther, ObjectReader, type OpenRest } from './object-reader.js';
 import type { BucketStoreConfig, PresignOptions } from './options.js';
 import { ReplacedObjects } from './replaced-objects.js';
 import { MAX_URL_LIFETIME } from './schema.js';
@@ -61,16 +61,25 @@ export abstract class BucketStore implements SnapshotStore {
   }
 
   async open(key: string, options: OpenOptions = {}): Promise<OpenedObject | undefined> {
-    const { revision, signal } = options;
-    signal?.throwIfAborted();
-    const openStored = () => this.#reader.open(this.#bucket.nameOf(key), key, options);
-    const openReplaced = () => this.#replaced.open(key, options);
-    return await this.#named('open', key, async () => {
-      if (revision === undefined) return await openStored();
-      return this.#replaced.has(revision)
-        ? ((await openReplaced()) ?? (await openStored()))
-        : ((await openStored()) ?? (await openReplaced()));
-    });
+    options.signal?.throwIfAborted();
+    const openRest: OpenRest = (object, rest) =>
+      this.#open(key, { ...rest, revision: object.revision });
+    return await this.#named('open', key, () => this.#open(key, options, openRest));
+  }
+
+  /** @param openRest see `ObjectReader.open`. */
+  async #open(
+    key: string,
+    options: OpenOptions,
+    openRest?: OpenRest,
+  ): Promise<OpenedObject | undefined> {
+    const { revision } = options;
+    const openStored = () => this.#reader.open(this.#bucket.nameOf(key), key, options, openRest);
+    const openReplaced = () => this.#replaced.open(key, options, openRest);
+    if (revision === undefined) return await openStored();
+    return this.#replaced.has(revision)
+      ? ((await openReplaced()) ?? (await openStored()))
+      : ((await openStored()) ?? (await openReplaced()));
   }
 
   async listReplaced(key: string, { signal }: SignalOptions = {}): Promise<StoredObject[]> {
@@ -110,7 +119,9 @@ export abstract class BucketStore implements SnapshotStore {
       };
       const name = this.#bucket.nameOf(key);
       const checkCondition = this.#checkOf(key, name, ifRevision);
-      const write = { key, name, metadata: userMetadata, checkCondition, publishing, signal };
+      const { revision } = description;
+      const about = { key, name, metadata: userMetadata, revision, trailer };
+      const write = { ...about, checkCondition, publishing, signal };
       await this.#named('put', key, () => this.#bucket.write(write, read()));
     } catch (error) {
       endBody(body);
@@ -124,7 +135,10 @@ export abstract class BucketStore implements SnapshotStore {
   async delete(key: string, { signal }: SignalOptions = {}): Promise<void> {
     signal?.throwIfAborted();
     await this.#named('delete', key, async () => {
-      await this.#bucket.delete(this.#bucket.nameOf(key));
+      const name = this.#bucket.nameOf(key);
+      const large = await this.#reader.pointedBy(name);
+      await this.#bucket.delete(name);
+      if (large !== undefined) await this.#bucket.delete(large);
       await this.#replaced.drop(key);
     });
   }
@@ -170,14 +184,17 @@ export abstract class BucketStore implements SnapshotStore {
     return await this.#named('presign', key, async () => {
       const found = await this.#reader.find(name, key, signal);
       if (found === undefined || isOther(found.object, revision)) return undefined;
-      if (found.object.size !== found.head.size) return undefined;
-      return await this.#bucket.sign(name, found.head, options);
+      const { large } = found;
+      const bytes = large === undefined ? found : await this.#reader.find(large, key, signal);
+      if (bytes === undefined || bytes.object.size !== bytes.head.size) return undefined;
+      return await this.#bucket.sign(large ?? name, bytes.head, options);
     });
   }
 
   /** Stops the timer. */
   async close(): Promise<void> {
     this.#replaced.close();
+    this.#bucket.close();
   }
 
   #checkOf(key: string, name: string, ifRevision: WriteCondition): CheckCondition | undefined {
@@ -204,7 +221,7 @@ export abstract class BucketStore implements SnapshotStore {
     try {
       return await work();
     } catch (error) {
-      if (!SnapshotError.is(error, 'STORE_FAILED', 'STORAGE_FULL')) throw error;
+      if (!SnapshotError.is(error, 'STORE_FAILED', 'STORE_BUSY', 'STORAGE_FULL')) throw error;
       const { code, message, retryAfter } = error;
       const cause = error.cause ?? error;
       const what = `${operation} of ${JSON.stringify(key)} in ${this.#bucket.title}`;

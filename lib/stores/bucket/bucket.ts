@@ -15,6 +15,10 @@ export interface ObjectHead {
   /** The server's own version, in buckets that keep versions. */
   readonly versionId?: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
+  /** Milliseconds since the epoch, by the server's clock. */
+  readonly modifiedAt?: number | undefined;
+  /** The server's date when it answered: milliseconds since the epoch. */
+  readonly date?: number | undefined;
 }
 
 export interface ObjectAnswer extends ObjectHead {
@@ -49,6 +53,9 @@ export interface BucketWrite {
   readonly key: string;
   readonly name: string;
   readonly metadata: Readonly<Record<string, string>>;
+  readonly revision: string;
+  /** The end of the body, behind the object's bytes; usually empty. */
+  readonly trailer: Buffer;
   /** `undefined`: no condition. */
   readonly checkCondition: CheckCondition | undefined;
   /** Called once, before the request that publishes the object. Its failure ends the write. */
@@ -61,7 +68,7 @@ const SEEN_FOR = 10_000;
 
 /**
  * Makes the requests of a `BucketStore`, for the objects below a prefix of one bucket. All methods
- * throw the signal's reason, or SnapshotError `STORE_FAILED` or `STORAGE_FULL`.
+ * throw the signal's reason, or SnapshotError `STORE_FAILED`, `STORE_BUSY` or `STORAGE_FULL`.
  */
 export abstract class Bucket {
   /** For messages. */
@@ -106,6 +113,9 @@ export abstract class Bucket {
 
   /** All objects whose names begin with `under`, a page at a time. */
   abstract contents(under: string, signal?: AbortSignal): AsyncGenerator<ListedObject[]>;
+
+  /** Ends work in the background. Idempotent. */
+  close(): void {}
 
   /** Makes a URL from which anybody can download the object for some time. */
   abstract sign(name: string, head: ObjectHead, options: PresignOptions): Promise<string>;

@@ -19,14 +19,16 @@ const NO_BUCKET = ['NoSuchBucket', 'ContainerNotFound'];
  */
 export function failuresOf(refusalOf: (error: unknown) => Refusal | undefined) {
   /**
-   * S3, GCS and Azure are never full. Ceph, MinIO and others answer like this. A code that throttles
-   * (429, 503) is transient, like all failures of a store, and says when to come back.
+   * S3, GCS and Azure are never full. Ceph, MinIO and others answer like this. An answer that
+   * throttles (429, 503) is `STORE_BUSY`, and may say when to come back.
    */
   function storeFailure(error: unknown): SnapshotError {
     if (SnapshotError.is(error)) return error;
     const { status, code, retryAfter } = refusalOf(error) ?? {};
     const isFull = code === 'QuotaExceeded' || status === 507;
-    return new SnapshotError(isFull ? 'STORAGE_FULL' : 'STORE_FAILED', describe(error, status), {
+    const isBusy = status === 429 || status === 503 || code === 'SlowDown';
+    const named = isFull ? 'STORAGE_FULL' : isBusy ? 'STORE_BUSY' : 'STORE_FAILED';
+    return new SnapshotError(named, describe(error, status), {
       cause: error,
       retryAfter: parseRetryAfter(retryAfter ?? undefined),
     });

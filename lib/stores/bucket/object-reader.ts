@@ -1,12 +1,12 @@
-import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { destroyOnAbort } from '../../async/abort.js';
 import { retry } from '../../async/retry.js';
 import { SnapshotError } from '../../errors.js';
 import { sliceOf } from '../range.js';
 import type { ByteRange, OpenedObject, OpenOptions, StoredObject } from '../store.js';
 import type { Bucket, ListedObject, ObjectHead } from './bucket.js';
 import { decodeMetadata, decodeTrailer } from './description.js';
+import { pointedName, pointedSize } from './large-objects.js';
+import { ObjectBody } from './object-body.js';
 
 /** How often the store tries to read an object that other writers keep replacing. */
 const MAX_ATTEMPTS = 5;
@@ -15,7 +15,15 @@ const MAX_ATTEMPTS = 5;
 export interface FoundObject {
   readonly object: StoredObject;
   readonly head: ObjectHead;
+  /** The S3 object that holds the bytes, if the found one is a pointer. */
+  readonly large: string | undefined;
 }
+
+/** Opens the rest of a revision whose bytes were cut off; `undefined` if it is gone. */
+export type OpenRest = (
+  object: StoredObject,
+  options: Required<Pick<OpenOptions, 'range' | 'signal'>>,
+) => Promise<OpenedObject | undefined>;
 
 /** Reads objects with their descriptions, so that both belong to one version of the object. */
 export class ObjectReader {
@@ -31,18 +39,26 @@ export class ObjectReader {
    * @param key the key that the object must have. Default: any key with that name.
    */
   async find(name: string, key?: string, signal?: AbortSignal): Promise<FoundObject | undefined> {
-    const { head, object } = await this.look(name, key, signal);
-    return head && object && { head, object };
+    const { head, object, large } = await this.look(name, key, signal);
+    return head && object && { head, object, large };
   }
 
-  /** As `find`. `head` without `object`: no store wrote the server's object. */
+  /** The object that a pointer points to, even if its description can't be read. */
+  async pointedBy(name: string): Promise<string | undefined> {
+    const head = await this.#bucket.head(name);
+    return head && pointedName(this.#bucket, name, head);
+  }
+
+  /** As `find`. `head` without `object`: no store wrote the S3 object. */
   look(name: string, key?: string, signal?: AbortSignal): Promise<Partial<FoundObject>> {
     return unlessChanging(async () => {
       const head = await this.#bucket.head(name, signal);
       if (head === undefined) return {};
       const object = await this.#describe(name, key, head, signal);
       if (object === 'changed') return object;
-      return object === undefined ? { head } : { head, object };
+      return object === undefined
+        ? { head }
+        : { head, object, large: pointedName(this.#bucket, name, head) };
     });
   }
 
@@ -54,17 +70,39 @@ export class ObjectReader {
       : object;
   }
 
-  open(name: string, key: string, options: OpenOptions): Promise<OpenedObject | undefined> {
+  /**
+   * Opens the object of a name.
+   *
+   * @param openRest lets the body continue after it was cut off. Default: then it fails.
+   * @param only this version of the server's object.
+   */
+  open(
+    name: string,
+    key: string,
+    options: OpenOptions,
+    openRest?: OpenRest,
+    only?: ObjectHead,
+  ): Promise<OpenedObject | undefined> {
     const { range, revision, signal } = options;
+    /** The revision of a pointer whose bytes are missing: perhaps it was replaced just now. */
+    let dangling: string | undefined;
+    const openLarge = async (large: string, { revision: pointed }: StoredObject) => {
+      const opened = await this.open(large, key, { ...options, revision: pointed }, openRest);
+      if (opened !== undefined || dangling === pointed) return opened;
+      dangling = pointed;
+      return 'changed';
+    };
     return unlessChanging(async () => {
-      const answer = isRange(range) ? await this.#bucket.get(name, { range, signal }) : 'outside';
+      const wanted = { range, signal, only };
+      const answer = isRange(range) ? await this.#bucket.get(name, wanted) : 'outside';
       if (answer === 'missing') return undefined;
-      if (answer === 'changed') return answer;
+      if (answer === 'changed') return only === undefined ? answer : undefined;
       if (answer === 'outside') {
         const found = await this.find(name, key, signal);
         if (found === undefined || isOther(found.object, revision)) return undefined;
         sliceOf(range, found.object.size);
-        return 'changed';
+        if (found.large === undefined) return 'changed';
+        return await openLarge(found.large, found.object);
       }
       const { body } = answer;
       let opened: OpenedObject | undefined;
@@ -72,9 +110,17 @@ export class ObjectReader {
         const object = await this.#describe(name, key, answer, signal);
         if (object === undefined || object === 'changed') return object;
         if (isOther(object, revision)) return undefined;
-        const { start, stop } = sliceOf(range, object.size);
+        const slice = sliceOf(range, object.size);
         signal?.throwIfAborted();
-        opened = { ...object, body: this.#bodyOf(key, body, stop - start, signal) };
+        const large = pointedName(this.#bucket, name, answer);
+        if (large !== undefined) return await openLarge(large, object);
+        const rest = async (left: ByteRange, ends: AbortSignal) => {
+          const about = { range: left, revision: object.revision, signal: ends };
+          const same = await this.open(name, key, about, undefined, answer);
+          return (same ?? (await openRest?.(object, about)))?.body;
+        };
+        const bodyOptions = { signal, ...(openRest !== undefined && { openRest: rest }) };
+        opened = { ...object, body: new ObjectBody(this.#of(key), body, slice, bodyOptions) };
         return opened;
       } finally {
         if (opened === undefined) body.destroy();
@@ -98,7 +144,12 @@ export class ObjectReader {
       const range = { start: size, end: total - 1 };
       const answer = await this.#bucket.get(name, { range, only: head, signal });
       if (typeof answer === 'string') return 'changed';
-      const body = this.#bodyOf(name, answer.body, description.trailer, signal);
+      const body = new ObjectBody(
+        this.#of(name),
+        answer.body,
+        { start: size, stop: total },
+        { signal },
+      );
       // The revision is in the trailer, so that versions with trailers have different tags.
       if (answer.etag !== etag) {
         body.destroy();
@@ -109,12 +160,11 @@ export class ObjectReader {
     if (description === undefined) return undefined;
     const isOfName = key === undefined && this.#bucket.nameOf(description.key) === name;
     if (!isOfName && description.key !== key) return undefined;
-    return { ...description, size };
+    return { ...description, size: pointedSize(metadata) ?? size };
   }
 
-  #bodyOf(key: string, body: Readable, length: number, signal: AbortSignal | undefined): Readable {
-    const of = `the body of ${JSON.stringify(key)} in ${this.#bucket.title}`;
-    return new AnswerBody(of, body, length, signal);
+  #of(key: string): string {
+    return `the body of ${JSON.stringify(key)} in ${this.#bucket.title}`;
   }
 }
 
@@ -139,60 +189,4 @@ function isRange(range: ByteRange | undefined): boolean {
   if (range === undefined) return true;
   const { start, end } = range;
   return Number.isSafeInteger(start) && Number.isSafeInteger(end) && 0 <= start && start <= end;
-}
-
-/**
- * The first `length` bytes of an answer. It fails if the connection ends too early, or if the SDK
- * finds that the checksum differs from the stored one.
- */
-class AnswerBody extends Readable {
-  readonly #of: string;
-  readonly #source: Readable;
-  #missing: number;
-
-  constructor(of: string, source: Readable, length: number, signal?: AbortSignal | undefined) {
-    super();
-    this.#of = of;
-    this.#source = source;
-    this.#missing = length;
-    source.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError);
-    source.once('close', this.#onEnd);
-    source.pause();
-    destroyOnAbort(this, signal);
-  }
-
-  readonly #onData = (chunk: Buffer): void => {
-    if (this.destroyed) return;
-    const wanted = chunk.subarray(0, this.#missing);
-    this.#missing -= wanted.length;
-    if (wanted.length > 0 && !this.push(wanted)) this.#source.pause();
-    if (wanted.length < chunk.length) this.#finish();
-  };
-
-  readonly #onEnd = (): void => {
-    if (this.destroyed || this.readableEnded) return;
-    if (this.#missing === 0) this.#finish();
-    else this.#onError(new Error(`the connection ended ${this.#missing} bytes too early`));
-  };
-
-  readonly #onError = (cause: Error): void => {
-    this.destroy(new SnapshotError('STORE_FAILED', `${this.#of}: ${cause.message}`, { cause }));
-  };
-
-  #finish(): void {
-    this.#source.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onEnd);
-    // Errors after the last byte, such as that of an SDK whose answer is given up, don't count.
-    this.#source.off('error', this.#onError).on('error', () => {});
-    this.#source.destroy();
-    this.push(null);
-  }
-
-  override _read(): void {
-    this.#source.resume();
-  }
-
-  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    this.#source.destroy();
-    callback(error);
-  }
 }

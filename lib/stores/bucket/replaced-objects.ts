@@ -9,7 +9,7 @@ import {
 } from '../keep-replaced.js';
 import type { OpenedObject, OpenOptions, StoredObject, WriteCondition } from '../store.js';
 import type { Bucket } from './bucket.js';
-import type { ObjectReader } from './object-reader.js';
+import type { ObjectReader, OpenRest } from './object-reader.js';
 
 /** Comes before the names of replaced objects. No other object's name begins with it. */
 const FOLDER = '!replaced/';
@@ -57,7 +57,10 @@ export class ReplacedObjects {
       const found = await this.#reader.find(from, key, signal);
       if (found?.object.revision !== revision) return;
       const to = this.#folderOf(key) + revision;
-      await this.#bucket.copy(from, to, found.head, signal);
+      const { large } = found;
+      const bytes = large === undefined ? found : await this.#reader.find(large, key, signal);
+      if (bytes === undefined) return;
+      await this.#bucket.copy(large ?? from, to, bytes.head, signal);
       await this.#sweep();
     } catch (error) {
       if (!signal.aborted) this.#warn(error);
@@ -86,10 +89,14 @@ export class ReplacedObjects {
     return this.#found.has(revision);
   }
 
-  async open(key: string, options: OpenOptions): Promise<OpenedObject | undefined> {
+  async open(
+    key: string,
+    options: OpenOptions,
+    openRest?: OpenRest,
+  ): Promise<OpenedObject | undefined> {
     const { revision } = options;
     if (!this.areKept || !isRevision(revision)) return undefined;
-    return await this.#reader.open(this.#folderOf(key) + revision, key, options);
+    return await this.#reader.open(this.#folderOf(key) + revision, key, options, openRest);
   }
 
   async drop(key: string): Promise<void> {

@@ -1,54 +1,51 @@
-import { constants, type FileHandle, mkdir, open, readdir, unlink } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
-import pLimit from 'p-limit';
+import { open, unlink } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { orLater } from '../../async/deadline.js';
 import { startup } from '../../async/retry.js';
 import type { SignalOptions } from '../../async/signal-options.js';
-import { callHost } from '../../call-host.js';
 import { checkOptions } from '../../check-options.js';
-import { unlessMissing, withStoreFailure } from '../../fs/errors.js';
-import { moveFile } from '../../fs/move-file.js';
-import { syncData } from '../../fs/sync-data.js';
+import { withStoreFailure } from '../../fs/errors.js';
 import { inDirectory, prepareDirectory, temporaryName } from '../../fs/temporary.js';
 import { chunksOf, endBody } from '../body.js';
 import type { Evictable } from '../evictable.js';
-import { newVersion } from '../new-version.js';
 import { sliceOf } from '../range.js';
 import { READ_BYTES, SpareBuffers } from '../recycling-body.js';
 import type {
+  GetFileOptions,
   ListOptions,
   OpenedObject,
   OpenOptions,
-  Priority,
   PutOptions,
   SnapshotStore,
+  StoredFile,
   StoredObject,
 } from '../store.js';
-import { makeRoom, objectFiles } from './make-room.js';
-import {
-  encodeTrailer,
-  isObjectFileName,
-  markedPriority,
-  markPriority,
-  objectFileName,
-  readableStart,
-} from './object-file.js';
+import { FileIndex } from './file-index.js';
+import { filesOf } from './folders.js';
+import { isObjectFileName, objectFileName, placeOf } from './object-file.js';
+import { ObjectWriter } from './object-writer.js';
 import {
   closingUnlessKept,
   FileBody,
   findObject,
   type ObjectFile,
+  openBytes,
   touch,
 } from './open-object-file.js';
 import type { FileSystemStoreOptions } from './options.js';
 import { ReplacedFiles } from './replaced-files.js';
 import { type FileSystemStoreConfig, fileSystemStoreSchema } from './schema.js';
 
+/** Attempts to open an object that other processes may replace meanwhile. */
+const MAX_OPEN_ATTEMPTS = 5;
+/** Milliseconds for which the first use of a store waits until the directory was read. */
+const MAX_LOADING = 500;
 /** Buffers that are kept for the next reads: 4 MiB. */
 const SPARE_BUFFERS = 16;
 
 /**
- * Keeps each object as one file of a directory. Any number of processes may share the directory: a
- * file is written under a temporary name, synced and renamed, and read through one descriptor.
+ * Keeps each object as two files: its bytes, and its description. Any number of processes may share
+ * the directory: files are written under temporary names, synced, renamed, read by one descriptor.
  *
  * It does not write conditionally: a file system can't compare and rename in one step, and has no
  * lock that is freed when its holder dies.
@@ -56,9 +53,9 @@ const SPARE_BUFFERS = 16;
 export class FileSystemStore implements SnapshotStore, AsyncDisposable {
   readonly #directory: string;
   readonly #config: FileSystemStoreConfig;
-  /** One at a time, so that two writes do not count on the same free room. */
-  readonly #publishing = pLimit(1);
   readonly #replaced: ReplacedFiles;
+  readonly #index: FileIndex;
+  readonly #writer: ObjectWriter;
   readonly #spare = new SpareBuffers(READ_BYTES, SPARE_BUFFERS);
   /** Makes the directory and removes leftovers, before the first use. */
   readonly #prepare: () => Promise<void>;
@@ -68,10 +65,12 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
     this.#config = checkOptions(fileSystemStoreSchema, options, 'FileSystemStore');
     this.#directory = resolve(this.#config.directory);
     this.#replaced = new ReplacedFiles(this.#directory, this.#config);
+    this.#index = new FileIndex(this.#directory, this.#config.maxBytes, this.#replaced);
+    this.#writer = new ObjectWriter(this.#directory, this.#config, this.#index, this.#replaced);
     this.#prepare = startup(() =>
       withStoreFailure(async () => {
         await prepareDirectory(this.#directory);
-        await this.#replaced.sweep();
+        await orLater(this.#writer.load(), MAX_LOADING);
       }),
     );
   }
@@ -85,13 +84,12 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
     const { range, revision, signal } = options;
     signal?.throwIfAborted();
     return withStoreFailure(async () => {
-      const file = await this.#findRevision(objectFileName(key), revision);
-      if (file === undefined) return undefined;
-      const { handle, object } = file;
+      const opened = await this.#openRevision(objectFileName(key), revision);
+      if (opened === undefined) return undefined;
+      const { file, handle, object } = opened;
       return closingUnlessKept(handle, async () => {
         const slice = sliceOf(range, object.size);
-        await touch(file);
-        signal?.throwIfAborted();
+        this.#use(file);
         return { ...object, body: new FileBody(handle, slice, signal, this.#spare) };
       });
     });
@@ -116,7 +114,7 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
           size += chunk.length;
         }
         return await withStoreFailure(() =>
-          this.#publish(handle, path, { key, size, metadata: kept }, options),
+          this.#writer.publish(handle, path, { key, size, metadata: kept }, options),
         );
       } finally {
         await handle.close();
@@ -128,9 +126,6 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
     }
   }
 
-  /**
-   * Appends a trailer to the file, so readers that have it open must know the size of its content.
-   */
   async putFile(
     key: string,
     file: string,
@@ -140,19 +135,26 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
     const kept = { ...metadata };
     return withStoreFailure(async () => {
       await this.#prepare();
-      const handle = await open(file, constants.O_WRONLY | constants.O_APPEND);
+      const handle = await open(file, 'r+');
       try {
-        const { size, mode } = await handle.stat();
-        try {
-          return await this.#publish(handle, file, { key, size, metadata: kept }, options);
-        } catch (error) {
-          await handle.truncate(size);
-          await unlessMissing(markPriority(file, markedPriority(mode)));
-          throw error;
-        }
+        const { size } = await handle.stat();
+        return await this.#writer.publish(handle, file, { key, size, metadata: kept }, options);
       } finally {
         await handle.close();
       }
+    });
+  }
+
+  async getFile(
+    key: string,
+    { revision, signal }: GetFileOptions,
+  ): Promise<StoredFile | undefined> {
+    signal?.throwIfAborted();
+    return withStoreFailure(async () => {
+      const file = await this.#findRevision(objectFileName(key), revision);
+      if (file === undefined) return undefined;
+      this.#use(file);
+      return { directory: this.#directory, path: file.bytesName };
     });
   }
 
@@ -160,9 +162,7 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
     signal?.throwIfAborted();
     await withStoreFailure(async () => {
       await this.#prepare();
-      const name = objectFileName(key);
-      await unlessMissing(unlink(join(this.#directory, name)));
-      await this.#replaced.drop(name);
+      await this.#writer.remove(objectFileName(key));
     });
   }
 
@@ -185,11 +185,7 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
 
   /** The stored objects, for a host app that needs room on the disk. */
   async listEvictable(): Promise<Evictable[]> {
-    const files = await withStoreFailure(() => objectFiles(this.#directory));
-    return files.map(({ name, bytes, usedAt }) => {
-      const evict = () => this.#publishing(() => this.#evict(name, 'normal'));
-      return { bytes, usedAt, evict: async () => void (await withStoreFailure(evict)) };
-    });
+    return await this.#writer.listEvictable();
   }
 
   /** Stops a timer; files stay. */
@@ -201,30 +197,32 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
     await this.close();
   }
 
-  /** Opens only files whose names begin as those of keys with the prefix do. */
+  /** Reads only the folders, and opens only the files, that keys with the prefix may have. */
   async *list({ prefix = '', signal }: ListOptions = {}): AsyncGenerator<StoredObject> {
     const names = await withStoreFailure(async () => {
       await this.#prepare();
-      return (await unlessMissing(readdir(this.#directory))) ?? [];
+      return filesOf(this.#directory, placeOf(prefix));
     });
-    const beginning = readableStart(prefix);
     for (const name of names.filter(isObjectFileName)) {
-      if (!name.startsWith(beginning)) continue;
       signal?.throwIfAborted();
       const object = await withStoreFailure(() => this.#describe(name));
       if (object?.key.startsWith(prefix)) yield object;
     }
   }
 
+  /** Nobody waits until the time of the use is written. */
+  #use(file: ObjectFile): void {
+    this.#index.use(objectFileName(file.object.key));
+    void touch(file).catch(() => {}); // only the order of evictions suffers
+  }
+
   async #find(name: string, file = name): Promise<ObjectFile | undefined> {
     await this.#prepare();
-    return findObject(join(this.#directory, file), name);
+    return findObject(this.#directory, name, file);
   }
 
   async #describe(name: string, file = name): Promise<StoredObject | undefined> {
-    const found = await this.#find(name, file);
-    await found?.handle.close();
-    return found?.object;
+    return (await this.#find(name, file))?.object;
   }
 
   /** Finds a version of the object, stored or replaced. Default: the stored one. */
@@ -233,69 +231,21 @@ export class FileSystemStore implements SnapshotStore, AsyncDisposable {
       revision === undefined || revision === object.revision;
     const stored = await this.#find(name);
     if (stored === undefined || isWanted(stored)) return stored;
-    await stored.handle.close();
     for (const replaced of await this.#replaced.namesOf(name)) {
       const file = await this.#find(name, replaced);
       if (file !== undefined && isWanted(file)) return file;
-      await file?.handle.close();
     }
     return undefined;
   }
 
-  /** The trailer decides about the priority, even if the mode of the file differs. */
-  async #evict(name: string, newcomer: Priority): Promise<boolean> {
-    const object = await this.#describe(name);
-    if (newcomer === 'low' && object?.priority === 'normal') return false;
-    await unlessMissing(unlink(join(this.#directory, name)));
-    if (object !== undefined) callHost('onEvict', () => this.#config.onEvict?.(object.key));
-    return true;
+  /** As `#findRevision`, and opens the bytes, which may be gone since they were found. */
+  async #openRevision(name: string, revision: string | undefined) {
+    for (let attempt = 0; attempt < MAX_OPEN_ATTEMPTS; attempt++) {
+      const file = await this.#findRevision(name, revision);
+      if (file === undefined) break;
+      const handle = await openBytes(this.#directory, file);
+      if (handle !== undefined) return { file, handle, object: file.object };
+    }
+    return undefined;
   }
-
-  /** Makes a file with the object's bytes the key's object. */
-  async #publish(
-    handle: FileHandle,
-    path: string,
-    described: Pick<StoredObject, 'key' | 'size' | 'metadata'>,
-    { ifRevision, priority = 'normal', signal }: Omit<PutOptions, 'metadata'>,
-  ): Promise<StoredObject> {
-    const object = { ...described, priority, ...newVersion() };
-    const bytes = await seal(handle, path, object);
-    await this.#publishing(async () => {
-      // Another program may have removed the directory, together with a file that was in it.
-      if (dirname(path) !== this.#directory) await mkdir(this.#directory, { recursive: true });
-      const name = objectFileName(object.key);
-      const target = join(this.#directory, name);
-      if (typeof ifRevision === 'string') await this.#replaced.keep(name);
-      const evict = (other: string) => this.#evict(other, priority);
-      const { maxBytes } = this.#config;
-      const fits =
-        maxBytes === undefined ||
-        (await makeRoom(this.#directory, maxBytes, { name, bytes, priority }, evict));
-      signal?.throwIfAborted();
-      if (fits) {
-        await moveFile(path, target); // the last step that can fail
-      } else {
-        await unlessMissing(unlink(target));
-        await this.#replaced.drop(name);
-        await unlink(path);
-      }
-    });
-    return object;
-  }
-}
-
-/**
- * Completes an object file and returns its size in bytes. It is synced before it is renamed: a
- * power failure may undo the rename, but can't leave a name without the bytes.
- */
-async function seal(
-  handle: FileHandle,
-  path: string,
-  object: StoredObject & { readonly priority: Priority },
-): Promise<number> {
-  const trailer = encodeTrailer(object);
-  await handle.appendFile(trailer);
-  await markPriority(path, object.priority);
-  await syncData(handle);
-  return object.size + trailer.length;
 }

@@ -1,53 +1,38 @@
-import { readdir, stat, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
-import { unlessMissing } from '../../fs/errors.js';
-import { evictable, type Occupant, totalBytes } from '../eviction.js';
-import { isObjectFileName, markedPriority } from './object-file.js';
-import { replacedFiles } from './replaced-files.js';
+import type { Priority } from '../store.js';
+import type { FileIndex, IndexedObject } from './file-index.js';
+import type { ReplacedFiles } from './replaced-files.js';
 
-interface File extends Occupant {
-  readonly name: string;
-  readonly usedAt: number;
+export interface RoomParts {
+  readonly index: FileIndex;
+  readonly replaced: ReplacedFiles;
+  /** Removes an object. Returns false if the object's priority forbids it, although the index does not. */
+  readonly evict: (object: IndexedObject) => Promise<boolean>;
 }
 
 /**
- * Evicts files of a directory until the newcomer fits into `maxBytes`. Replaced versions are
- * evicted first. A file with the newcomer's name does not count: the newcomer replaces it. The
- * mtime of a file tells when it was last used, so all processes that share the directory agree.
- * Cost: one `stat` for each object.
+ * Evicts objects until a newcomer fits into `maxBytes`: replaced versions first, then the least
+ * recently used objects.
  *
- * @param evict removes the object of a file. Returns false if the object's priority forbids it,
- *   although the mode of the file does not.
+ * @param newcomer an object that it replaces must not be in the index any more.
  * @returns whether the newcomer fits.
  */
 export async function makeRoom(
-  directory: string,
+  { index, replaced, evict }: RoomParts,
   maxBytes: number,
-  newcomer: Omit<File, 'usedAt'>,
-  evict: (name: string) => Promise<boolean>,
+  newcomer: { readonly bytes: number; readonly priority: Priority },
 ): Promise<boolean> {
-  const files = (await objectFiles(directory)).filter(({ name }) => name !== newcomer.name);
-  files.sort((a, b) => a.usedAt - b.usedAt);
-  const replaced = await replacedFiles(directory);
-  const occupants = [...replaced.map((file) => ({ ...file, priority: 'low' as const })), ...files];
-  let excess = totalBytes(occupants) + newcomer.bytes - maxBytes;
-  for (const { name, bytes } of evictable(occupants, excess, newcomer) ?? []) {
-    if (excess <= 0) break;
-    if (!isObjectFileName(name)) await unlessMissing(unlink(join(directory, name)));
-    else if (!(await evict(name))) continue;
-    excess -= bytes;
+  const { bytes, priority } = newcomer;
+  const excess = () => index.bytes + bytes - maxBytes;
+  const evictable = () =>
+    replaced.bytes + index.bytesOf('low') + (priority === 'low' ? 0 : index.bytesOf('normal'));
+  while (excess() > 0) {
+    if (evictable() < excess()) return false;
+    if (await replaced.removeOldest()) continue;
+    const victim = index.leastRecentlyUsed(priority);
+    if (victim === undefined) return false;
+    if (!(await index.refresh(victim))) continue;
+    if (await evict(victim)) index.delete(victim.name);
+    else index.add(victim.name, victim.bytes, 'normal');
   }
-  return excess <= 0;
-}
-
-/** All object files of a directory. */
-export async function objectFiles(directory: string): Promise<File[]> {
-  const files: File[] = [];
-  for (const name of ((await unlessMissing(readdir(directory))) ?? []).filter(isObjectFileName)) {
-    const stats = await unlessMissing(stat(join(directory, name)));
-    if (stats === undefined) continue;
-    const { size, mode, mtimeMs } = stats;
-    files.push({ name, bytes: size, priority: markedPriority(mode), usedAt: mtimeMs });
-  }
-  return files;
+  return true;
 }

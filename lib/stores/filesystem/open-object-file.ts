@@ -1,39 +1,57 @@
-import { type FileHandle, open, unlink, utimes } from 'node:fs/promises';
+import { type FileHandle, open, stat, unlink, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
 import { hasCode, SnapshotError } from '../../errors.js';
 import { isUnsupported, unlessMissing, withStoreFailure } from '../../fs/errors.js';
 import type { Slice } from '../range.js';
 import { RecyclingBody, type SpareBuffers } from '../recycling-body.js';
 import type { StoredObject } from '../store.js';
-import { objectFileName, readTrailer } from './object-file.js';
+import { bytesFileName, readDescription } from './object-file.js';
 
 /** Milliseconds, at least, between two updates of the time of an object's last use. */
 const TOUCH_INTERVAL = 60_000;
+/** The object may be replaced between the reads of its two files. */
+const MAX_ATTEMPTS = 5;
 
 export interface ObjectFile {
+  /** Of the description. */
   readonly path: string;
-  readonly handle: FileHandle;
+  /** The file name of the bytes. */
+  readonly bytesName: string;
   readonly object: StoredObject;
   readonly usedAt: number;
 }
 
 /**
- * Opens an object file. A file that is incomplete, or of another object, is a miss and is removed.
- * If another process has just replaced the file, this may remove a good file: that counts as an
- * eviction.
+ * Finds an object's files. An object whose description is invalid, or whose bytes are missing or
+ * incomplete, is a miss and is removed. If another process has just replaced the description, this
+ * may remove a good one: that counts as an eviction.
  *
- * @param name the file name of the stored object. A replaced version has another path.
+ * @param name the file name of the stored object's description.
+ * @param file the file name of the description that is meant: a replaced version has another one.
  */
-export async function findObject(path: string, name: string): Promise<ObjectFile | undefined> {
-  const handle = await unlessMissing(open(path, 'r'));
-  if (handle === undefined) return undefined;
-  const found = await closingUnlessKept(handle, async () => {
-    const { size, mtimeMs } = await handle.stat();
-    const object = await readTrailer(handle, size);
-    if (object === undefined || objectFileName(object.key) !== name) return undefined;
-    return { path, handle, object, usedAt: mtimeMs };
-  });
-  if (found === undefined) await unlessMissing(unlink(path));
-  return found;
+export async function findObject(
+  directory: string,
+  name: string,
+  file = name,
+): Promise<ObjectFile | undefined> {
+  const path = join(directory, file);
+  let missed: string | undefined;
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const found = await readDescription(path, name);
+    if (found === undefined) return undefined;
+    if (found === 'invalid') break;
+    const { object, usedAt } = found;
+    const bytesName = bytesFileName(name, object.revision);
+    const stats = await unlessMissing(stat(join(directory, bytesName)));
+    if (stats?.size === object.size) return { path, bytesName, object, usedAt };
+    // Otherwise, another process may have replaced the object just now.
+    if (missed === object.revision) break;
+    missed = object.revision;
+  }
+  await unlessMissing(unlink(path));
+  if (missed !== undefined)
+    await unlessMissing(unlink(join(directory, bytesFileName(name, missed))));
+  return undefined;
 }
 
 /** Marks an object as used now. It takes the path, for the same reason as `markPriority`. */
@@ -60,6 +78,14 @@ export async function closingUnlessKept<T>(
   } finally {
     if (kept === undefined) await handle.close();
   }
+}
+
+/** Opens the bytes of an object; `undefined` if they are gone since they were found. */
+export async function openBytes(
+  directory: string,
+  { bytesName }: ObjectFile,
+): Promise<FileHandle | undefined> {
+  return await unlessMissing(open(join(directory, bytesName), 'r'));
 }
 
 /**

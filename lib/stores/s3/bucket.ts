@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import {
+  CompleteMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
   type GetObjectCommandOutput,
@@ -17,48 +18,56 @@ import {
   unexpected,
   wholeSize,
 } from '../bucket/bucket.js';
+import { largeName, pointedName } from '../bucket/large-objects.js';
 import type { PresignOptions } from '../bucket/options.js';
+import { watchAnswer } from './answer.js';
 import { ConditionalWrites, type Publish, sendPublish } from './conditional-writes.js';
 import type { S3StoreConfig } from './config.js';
 import { copyObject } from './copy.js';
 import { answerOf, statusOf, storeFailure } from './failure.js';
+import { LargeWrites } from './large-writes.js';
 import { presignObject } from './presign.js';
 import { upload } from './upload.js';
 
 const NO_OBJECT = { 404: 'missing' } as const;
-const NO_RANGE = { ...NO_OBJECT, 416: 'outside' } as const;
+const NO_RANGE = { ...NO_OBJECT, 412: 'changed', 416: 'outside' } as const;
+
 /** The requests of an `S3Store`. */
 export class S3Bucket extends Bucket {
   readonly title: string;
   readonly #config: S3StoreConfig;
   readonly #bucket: { readonly Bucket: string };
   readonly #conditionalWrites: ConditionalWrites;
+  readonly #large: LargeWrites;
 
   constructor(config: S3StoreConfig) {
     super(config.prefix);
     this.title = `the S3 bucket ${config.bucket}`;
     this.#config = config;
     this.#bucket = { Bucket: config.bucket };
-    this.#conditionalWrites = new ConditionalWrites(config.client);
+    this.#conditionalWrites = new ConditionalWrites(config);
+    this.#large = new LargeWrites(this, config);
   }
 
   async head(name: string, signal?: AbortSignal): Promise<ObjectHead | undefined> {
     const command = new HeadObjectCommand({ ...this.#bucket, Key: name });
+    const watched = watchAnswer(command);
     const request = this.#config.client.send(command, toOptions(signal));
     const answer = await answerOf(request, signal, NO_OBJECT);
-    if (answer !== 'missing') return toHead(answer, answer.ContentLength);
+    if (answer !== 'missing') return { ...toHead(answer, answer.ContentLength), ...watched };
     await this.requireBucket(() => this.#headBucket(signal), signal);
     return undefined;
   }
 
   async get(
     name: string,
-    { range, signal }: GetOptions,
-  ): Promise<ObjectAnswer | 'missing' | 'outside'> {
+    { range, only, signal }: GetOptions,
+  ): Promise<ObjectAnswer | 'missing' | 'outside' | 'changed'> {
     const command = new GetObjectCommand({
       ...this.#bucket,
       Key: name,
       ...(range !== undefined && { Range: `bytes=${range.start}-${range.end}` }),
+      ...(only !== undefined && { IfMatch: only.etag }),
     });
     const request = this.#config.client.send(command, toOptions(signal));
     const answer = await answerOf(request, signal, NO_RANGE);
@@ -88,19 +97,54 @@ export class S3Bucket extends Bucket {
   }
 
   async write(
-    { key, name, metadata, checkCondition, publishing, signal }: BucketWrite,
+    { key, name, metadata, revision, trailer, checkCondition, publishing, signal }: BucketWrite,
     body: AsyncIterable<Uint8Array>,
   ): Promise<void> {
     const { client, conditionalWrites } = this.#config;
-    const publish = async (...[command, options]: Parameters<Publish>): Promise<unknown> => {
-      await publishing();
-      return checkCondition === undefined || !conditionalWrites
-        ? await sendPublish(client, command, options)
-        : await this.#conditionalWrites.publish(key, checkCondition, command, options);
-    };
+    const condition = conditionalWrites ? checkCondition : undefined;
     const type = { ContentType: 'application/octet-stream' };
     const params = { ...this.#bucket, Key: name, Metadata: metadata, ...type };
-    await upload(params, body, { ...this.#config, publish, signal });
+    let bytes = 0;
+    const counted = async function* () {
+      for await (const chunk of body) {
+        bytes += chunk.length;
+        yield chunk;
+      }
+    };
+    /** The name of the bytes, if the object gets a pointer. */
+    let large: string | undefined;
+    const nameParts = async (): Promise<string> => {
+      const needsPointer =
+        condition !== undefined && (await this.#conditionalWrites.needPointers());
+      if (needsPointer) large = largeName(this, name, revision);
+      return large ?? name;
+    };
+    const publish = async (...[command, options]: Parameters<Publish>): Promise<void> => {
+      await publishing();
+      if (condition === undefined) {
+        await sendPublish(client, command, options);
+        return;
+      }
+      let last = command;
+      if (large !== undefined && command instanceof CompleteMultipartUploadCommand) {
+        const size = bytes - trailer.length;
+        const object = { name: large, size, revision, trailer, params };
+        last = await this.#large.complete(command, options, object);
+      }
+      const replaced = await this.#conditionalWrites.publish(key, condition, last, options);
+      await this.#large.remove(replaced && pointedName(this, name, replaced));
+    };
+    try {
+      await upload(params, counted(), { ...this.#config, publish, nameParts, signal });
+    } catch (error) {
+      await this.#large.removeUnless(large, name);
+      throw error;
+    }
+    if (large !== undefined) void this.#large.sweep();
+  }
+
+  override close(): void {
+    this.#large.close();
   }
 
   async copy(from: string, to: string, head: ObjectHead, signal: AbortSignal): Promise<void> {
@@ -143,9 +187,10 @@ function toOptions(signal: AbortSignal | undefined): { abortSignal?: AbortSignal
 }
 
 function toHead(
-  { ETag, VersionId, Metadata }: Partial<GetObjectCommandOutput>,
+  { ETag, VersionId, Metadata, LastModified }: Partial<GetObjectCommandOutput>,
   size: number | undefined,
 ): ObjectHead {
   if (size === undefined || ETag === undefined) throw unexpected('an answer without size or tag');
-  return { size, etag: ETag, versionId: VersionId, metadata: Metadata ?? {} };
+  const modifiedAt = LastModified?.getTime();
+  return { size, etag: ETag, versionId: VersionId, metadata: Metadata ?? {}, modifiedAt };
 }

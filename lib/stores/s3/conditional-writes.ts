@@ -3,9 +3,9 @@ import {
   PutObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
-import { after, LONG_AGO, now } from '../../async/clock.js';
-import type { CheckCondition } from '../bucket/bucket.js';
+import type { CheckCondition, ObjectHead } from '../bucket/bucket.js';
 import { preconditionFailure } from '../write-condition.js';
+import { type Condition, ConditionsProbe, type ProbedBucket } from './conditions-probe.js';
 import { isNamed, statusOf } from './failure.js';
 
 /** The requests that publish an object. Before that, nobody can read its bytes. */
@@ -18,16 +18,11 @@ export function isPublishCommand(command: unknown): command is PublishCommand {
 /** Another write may cause the first refusal. After a second one, the server counts as faulty. */
 const ATTEMPTS = 2;
 
-/** Milliseconds after which conditions are tried again: perhaps only a proxy refused them. */
-const OFF_FOR = 600_000;
-
 /** Sends the request that publishes an object. */
 export type Publish = (
   command: PublishCommand,
   options: { readonly abortSignal: AbortSignal },
 ) => Promise<unknown>;
-
-type Condition = Pick<PutObjectCommand['input'], 'IfMatch' | 'IfNoneMatch'>;
 
 /**
  * Publishes objects on the condition that a revision, or nothing, is stored in their place. Uses
@@ -37,20 +32,26 @@ type Condition = Pick<PutObjectCommand['input'], 'IfMatch' | 'IfNoneMatch'>;
  * revision and its tag right before it publishes. It does not notice a version with equal bytes
  * that comes in between.
  *
- * Some servers don't support conditions (501), or refuse writes whose condition holds, as Swift
- * does with parts. For ten minutes, the store writes to such a server without conditions, right
- * after it has read the revision. Another write may then come in between.
+ * Some servers don't check conditions: see `ConditionsProbe`. To such a server, the store writes
+ * without conditions, right after it has read the revision. Another write may then come in between.
  */
 export class ConditionalWrites {
-  readonly #client: S3Client;
-  /** When conditions may be tried again. */
-  #offUntil = LONG_AGO;
+  readonly #bucket: ProbedBucket;
+  readonly #probe: ConditionsProbe;
+  #hasWarned = false;
 
-  constructor(client: S3Client) {
-    this.#client = client;
+  constructor(bucket: ProbedBucket) {
+    this.#bucket = bucket;
+    this.#probe = new ConditionsProbe(bucket);
+  }
+
+  /** Whether the server checks conditions in single requests, but not for uploads in parts. */
+  async needPointers(): Promise<boolean> {
+    return !(await this.#probe.isChecked('upload')) && (await this.#probe.isChecked('put'));
   }
 
   /**
+   * @returns what was stored right before.
    * @throws SnapshotError `PRECONDITION_FAILED`. This may also happen when the object has been
    *   published: if an answer is lost, the SDK repeats the request. Other errors are those of the
    *   request.
@@ -59,22 +60,36 @@ export class ConditionalWrites {
     key: string,
     checkCondition: CheckCondition,
     ...[command, options]: Parameters<Publish>
-  ): Promise<unknown> {
-    const isOff = now() < this.#offUntil;
+  ): Promise<ObjectHead | undefined> {
+    const { client } = this.#bucket;
+    const kind = command instanceof PutObjectCommand ? 'put' : 'upload';
+    const isChecked = await this.#probe.isChecked(kind);
     for (let attempt = 0; ; attempt++) {
-      const head = await checkCondition(options.abortSignal);
-      if (isOff || attempt === ATTEMPTS) break;
+      const replaced = await checkCondition(options.abortSignal);
+      if (!isChecked || attempt === ATTEMPTS) {
+        if (isChecked) this.#probe.distrust(kind);
+        this.#warn();
+        await sendPublish(client, command, options);
+        return replaced;
+      }
       try {
-        return await sendPublish(this.#client, command, options, conditionOf(head?.etag));
+        await sendPublish(client, command, options, conditionOf(replaced?.etag));
+        return replaced;
       } catch (error) {
-        if (statusOf(error) === 501) break;
         if (isNamed(error, 'ConditionalRequestConflict')) throw preconditionFailure(key, error);
         if (!isRefused(error)) throw error;
       }
     }
-    const answer = await sendPublish(this.#client, command, options);
-    if (!isOff) this.#offUntil = after(now(), OFF_FOR);
-    return answer;
+  }
+
+  #warn(): void {
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
+    const detail =
+      'If two processes write one snapshot at the same moment, the older one may replace the newer one. ' +
+      'Set `conditionalWrites: false` if this is acceptable.';
+    const message = `the server of bucket ${this.#bucket.bucket} does not check conditions of writes`;
+    process.emitWarning(message, { type: 'S3StoreWarning', detail });
   }
 }
 
@@ -101,5 +116,6 @@ function conditionOf(etag: string | undefined): Condition {
 
 /** Whether another object is stored (412, with names that differ between servers), or none. */
 function isRefused(error: unknown): boolean {
-  return statusOf(error) === 412 || isNamed(error, 'NoSuchKey');
+  const isUnsupported = statusOf(error) === 501;
+  return isUnsupported || statusOf(error) === 412 || isNamed(error, 'NoSuchKey');
 }

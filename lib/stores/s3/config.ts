@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { z } from 'zod';
-import { checkOptions, methods } from '../../check-options.js';
+import { checkOptions, methods, milliseconds } from '../../check-options.js';
 import { SnapshotError } from '../../errors.js';
 import { bucketName, bucketStoreShape } from '../bucket/schema.js';
 import { isRecord } from '../stored-json.js';
@@ -15,6 +15,8 @@ export const s3StoreSchema = z
     bucket: bucketName,
     client: methods<S3Client>(['send'], 'an S3Client').optional(),
     config: z.custom<S3ClientConfig>(isRecord, 'must be what S3Client takes').optional(),
+    connectTimeout: milliseconds.default(5000),
+    idleTimeout: milliseconds.default(30_000),
     partSize: z
       .number()
       .int()
@@ -40,20 +42,24 @@ export interface S3StoreConfig extends Omit<z.output<typeof s3StoreSchema>, 'cli
 export function parseS3Options(options: S3StoreOptions): S3StoreConfig {
   const { client, config, ...rest } = checkOptions(s3StoreSchema, options, 'S3Store');
   if (rest.serve === 'redirect') requirePresigner(); // at the start, not at the first redirect
-  return { ...rest, client: client ?? makeClient(config), ownsClient: client === undefined };
+  return { ...rest, client: client ?? makeClient(rest, config), ownsClient: client === undefined };
 }
 
 /**
- * Makes a client with timeouts and 1,000 connections. By default, the SDK waits for ever for a
+ * Makes a client with time limits and 1,000 connections. By default, the SDK waits for ever for a
  * server that does not answer, and has 50 connections. That is too few: each client that downloads
  * a snapshot holds one, and other requests wait for a free one.
+ *
+ * There is no limit for a whole request: the sending of a part may take long.
  */
-function makeClient(config: S3ClientConfig = {}): S3Client {
+function makeClient(
+  { connectTimeout, idleTimeout }: Pick<S3StoreConfig, 'connectTimeout' | 'idleTimeout'>,
+  config: S3ClientConfig = {},
+): S3Client {
   const agent = { keepAlive: true, maxSockets: 1000 };
   const requestHandler = {
-    connectionTimeout: 10_000,
-    requestTimeout: 120_000, // includes the sending of a part
-    throwOnRequestTimeout: true,
+    connectionTimeout: connectTimeout,
+    socketTimeout: idleTimeout,
     httpAgent: agent,
     httpsAgent: agent,
   };

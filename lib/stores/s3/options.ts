@@ -18,6 +18,21 @@ export interface S3StoreOptions extends BucketStoreOptions {
    */
   readonly config?: S3ClientConfig | undefined;
   /**
+   * Milliseconds that the client waits for a connection. A `client` or `requestHandler` of yours has
+   * its own limits.
+   *
+   * @default 5_000
+   */
+  readonly connectTimeout?: number | undefined;
+  /**
+   * Milliseconds for which a connection of a request may be idle: no byte is sent or received. The
+   * SDK then repeats the request, twice by default. A body continues where it ended. A `client` or
+   * `requestHandler` of yours has its own limits.
+   *
+   * @default 30_000
+   */
+  readonly idleTimeout?: number | undefined;
+  /**
    * Bytes of a part, at least 5 MiB. An object has at most 10,000 parts, on some servers fewer: the
    * largest object has 78 GiB by default. A write holds at most `concurrentParts` + 2 parts in
    * memory.
@@ -32,9 +47,11 @@ export interface S3StoreOptions extends BucketStoreOptions {
    */
   readonly concurrentParts?: number | undefined;
   /**
-   * Whether the server supports `If-Match` and `If-None-Match` for writes, as S3 does. If it
-   * answers that it does not, the store writes without them. Risk: the store can't detect a server
-   * that ignores them. Then a write may replace a newer object.
+   * Whether the server supports `If-Match` and `If-None-Match` for writes, as S3 does. The store
+   * finds out by a few small requests before its first such write. If the server checks them for
+   * single requests only, the store keeps large objects in two parts. If it does not check them at
+   * all, the store writes without them, and warns. Risk: then a write may replace a newer object.
+   * `false`: it sends none, and does not try.
    *
    * @default true
    */

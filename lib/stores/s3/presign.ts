@@ -4,11 +4,14 @@ import type { PresignOptions } from '../bucket/options.js';
 import { requirePresigner } from './config.js';
 import { answerOf } from './failure.js';
 
-/** Signs the URL of an object, or of its S3 version if there is one. Makes no request. */
+/**
+ * Signs the URL of an object, or of its S3 version if there is one. Makes no request. The time of the
+ * signature is that of the server's answer: this machine's clock may be wrong.
+ */
 export async function presignObject(
   client: S3Client,
   { bucket, name }: { readonly bucket: string; readonly name: string },
-  { versionId }: ObjectHead,
+  { versionId, date }: ObjectHead,
   { expiresIn, contentType, contentDisposition, signal }: PresignOptions,
 ): Promise<string> {
   const command = new GetObjectCommand({
@@ -23,5 +26,6 @@ export async function presignObject(
     requirePresigner();
     throw error;
   });
-  return answerOf(getSignedUrl(client, command, { expiresIn }), signal);
+  const signingDate = new Date(date ?? Date.now());
+  return answerOf(getSignedUrl(client, command, { expiresIn, signingDate }), signal);
 }

@@ -12,8 +12,9 @@ import type { S3StoreOptions } from './options.js';
  *   each of them.
  * - S3's own tag can't be the revision: it is the same for equal bytes.
  * - A write with a condition makes one more request, `HEAD`. The server checks the condition when
- *   it publishes the object, by the tag: it can't tell two revisions with equal bytes apart. The
- *   store can't detect a server that ignores conditions.
+ *   it publishes the object, by the tag: it can't tell two revisions with equal bytes apart.
+ *   `ConditionsProbe` detects a server that ignores conditions, `LargeWrites` is for one that ignores
+ *   them for uploads in parts.
  * - Without a condition, the last write wins. If two writes of one key overlap and have parts, S3
  *   keeps the write that began last.
  * - It never makes room: use a lifecycle rule of the bucket. If a process died while it wrote,

@@ -17,6 +17,8 @@ export interface UploadOptions
   extends Pick<S3StoreConfig, 'client' | 'partSize' | 'concurrentParts'> {
   /** Sends the request that publishes the object. */
   readonly publish: Publish;
+  /** Called before an upload in parts begins. @returns the name for the parts' object. */
+  readonly nameParts: () => Promise<string>;
   /** Ends the upload, unless `publish` has been called. */
   readonly signal: AbortSignal | undefined;
 }
@@ -33,7 +35,7 @@ export interface UploadOptions
 export async function upload(
   params: PutObjectCommandInput,
   body: AsyncIterable<Uint8Array>,
-  { client, partSize, concurrentParts: queueSize, publish, signal }: UploadOptions,
+  { client, partSize, concurrentParts: queueSize, publish, nameParts, signal }: UploadOptions,
 ): Promise<void> {
   const stopping = new AbortController();
   /** The first failure: it causes the others. */
@@ -55,12 +57,16 @@ export async function upload(
       throw error;
     }
   };
+  /** The name of an object in parts. */
+  let name: Promise<string> | undefined;
   const send = async (...[command]: Parameters<S3Client['send']>): Promise<unknown> => {
     const isCleanUp = command instanceof AbortMultipartUploadCommand;
     // An upload is created without the signal: only the answer names the upload to abort.
     const mayStop = !isCleanUp && !(command instanceof CreateMultipartUploadCommand);
     const options = { abortSignal: stopping.signal };
     try {
+      if (command instanceof CreateMultipartUploadCommand) name = nameParts();
+      if (name !== undefined) Object.assign(command.input, { Key: await name });
       if (!isPublishCommand(command)) return await client.send(command, mayStop ? options : {});
       signal?.removeEventListener('abort', onAbort);
       return await publish(command, options);

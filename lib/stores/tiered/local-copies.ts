@@ -1,5 +1,5 @@
 import { recentlyUsed } from '../../async/recently-used.js';
-import type { SnapshotError } from '../../errors.js';
+import { SnapshotError } from '../../errors.js';
 import { MemoryLocks } from '../../locks/memory.js';
 import { withLock } from '../../locks/with-lock.js';
 import type {
@@ -32,6 +32,13 @@ export interface LocalCopy {
   readonly revision: string;
   /** The copied shared object. If there is none, the local object itself. */
   readonly object: StoredObject;
+}
+
+/** What both tiers have under a key. */
+export interface Found {
+  readonly current: StoredObject | undefined;
+  /** A copy of `current`. */
+  readonly copy: LocalCopy | undefined;
 }
 
 export interface LocalCopiesOptions {
@@ -171,4 +178,18 @@ function decodeCopy(local: StoredObject): LocalCopy | undefined {
   const shared = parseJson(local.metadata[SHARED]);
   const object = { ...(isRecord(shared) && shared), key, size, metadata };
   return isDescription(object) ? { revision, object } : undefined;
+}
+
+/** The description of an object that at least one tier has. */
+export function storedIn(
+  shared: StoredObject | undefined,
+  local: LocalCopy | undefined,
+): StoredObject {
+  const stored = shared ?? local?.object;
+  if (stored === undefined) throw bothTiersFailed();
+  return stored;
+}
+
+export function bothTiersFailed(): SnapshotError {
+  return new SnapshotError('STORE_FAILED', 'neither tier takes the object');
 }

@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { unlessAborted } from '../../async/abort.js';
 import { elapsedSince, now, type Time } from '../../async/clock.js';
 import { recentlyUsed } from '../../async/recently-used.js';
@@ -8,7 +8,7 @@ import { callHost } from '../../call-host.js';
 import { checkOptions } from '../../check-options.js';
 import { SnapshotError } from '../../errors.js';
 import { withStoreFailure } from '../../fs/errors.js';
-import { chunksOf, endBody, fileBody } from '../body.js';
+import { chunksOf, endBody } from '../body.js';
 import { sliceOf } from '../range.js';
 import type {
   ListOptions,
@@ -22,17 +22,12 @@ import type { BestEffortWrite } from './best-effort-write.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { LocalTierFill } from './fill-local-tier.js';
 import { toStoreError } from './idle-timeout.js';
-import { encodeCopy, LocalCopies, type LocalCopy } from './local-copies.js';
+import { bothTiersFailed, encodeCopy, type Found, LocalCopies, storedIn } from './local-copies.js';
 import type { StoreFailure, TieredStoreOptions } from './options.js';
 import { type TieredStoreConfig, tieredStoreSchema } from './schema.js';
+import { uploadFile } from './upload-file.js';
 
 const MAX_REMEMBERED = 10_000;
-
-interface Found {
-  readonly current: StoredObject | undefined;
-  /** A copy of `current`. */
-  readonly copy: LocalCopy | undefined;
-}
 
 /**
  * A local store, such as a directory of this machine, in front of a store that many machines share.
@@ -47,7 +42,9 @@ interface Found {
  *   it. When that happens, a body that is behind the copy fails if the shared object has been
  *   replaced or deleted. After a copy without room, each client reads objects of that size or
  *   larger from the shared tier from the beginning, until the local tier keeps one.
- * - Writes go to both tiers. An object is stored when the shared tier has it. A write that the
+ * - An object without bytes, such as the record of a check, has no local copy: its description comes
+ *   from the shared tier anyway.
+ * - Other writes go to both tiers. An object is stored when the shared tier has it. A write that the
  *   shared tier refuses, because the write's condition does not hold, leaves nothing in the local
  *   tier either.
  * - While the shared tier fails, this store works as the local store alone. It serves copies as
@@ -57,6 +54,7 @@ interface Found {
  *   in place of nothing replaces it.
  * - When the local tier fails a write, the store works without it. `onDegraded` gets each failure
  *   of a tier. An error that it throws becomes a warning of the process and changes nothing else.
+ * - The local tier's files are the files of this store.
  * - Replaced revisions are read from the shared tier, if it keeps them.
  * - Each tier has its own budget. The shared tier does not see reads that the local tier served.
  * - If `put` wrote a copy, only this process knows the shared object of that copy. After a restart,
@@ -65,6 +63,7 @@ interface Found {
 export class TieredStore implements SnapshotStore, AsyncDisposable {
   readonly writesConditionally: boolean;
   readonly putFile?: NonNullable<SnapshotStore['putFile']>;
+  readonly getFile?: NonNullable<SnapshotStore['getFile']>;
   readonly listReplaced?: NonNullable<SnapshotStore['listReplaced']>;
   readonly #config: TieredStoreConfig;
   readonly #local: LocalCopies;
@@ -97,6 +96,14 @@ export class TieredStore implements SnapshotStore, AsyncDisposable {
         return this.#putFile(store, key, file, { ...putOptions, metadata });
       };
     }
+    const getFile = local.getFile?.bind(local);
+    if (getFile !== undefined) {
+      this.getFile = async (key, { revision, signal }) => {
+        const { copy } = await this.#find(key, this.#config.localMaxAge, signal);
+        if (copy?.object.revision !== revision) return undefined;
+        return await getFile(key, { revision: copy.revision, signal });
+      };
+    }
     if (shared.listReplaced !== undefined) {
       this.listReplaced = async (key, { signal } = {}) => {
         signal?.throwIfAborted();
@@ -118,6 +125,7 @@ export class TieredStore implements SnapshotStore, AsyncDisposable {
       const { current, copy } = await this.#find(key, maxAge, signal);
       if (current !== undefined && (revision === undefined || revision === current.revision)) {
         const slice = sliceOf(range, current.size);
+        if (current.size === 0) return { ...current, body: Readable.from([]) };
         const local = copy && { range, revision: copy.revision, signal };
         const body: Readable | undefined =
           (local && (await this.#local.open(key, local))?.body) ??
@@ -142,12 +150,19 @@ export class TieredStore implements SnapshotStore, AsyncDisposable {
     try {
       signal?.throwIfAborted();
       shared = await this.#shared.write(key, kept);
-      local = this.#local.write(key, kept);
       for await (const chunk of chunksOf(body, signal)) {
+        if (chunk.length === 0) continue;
+        local ??= this.#local.write(key, kept);
         await unlessAborted(Promise.all([shared?.write(chunk), local.write(chunk)]), signal);
         if (shared?.hasEnded !== false && local.hasEnded) throw bothTiersFailed();
       }
       const object = await shared?.finish();
+      if (local === undefined && object !== undefined) {
+        await this.#dropCopy(key);
+        this.#remember(key, object);
+        return object;
+      }
+      local ??= this.#local.write(key, kept);
       const copy = await this.#local.replace(key, async () => local?.finish());
       this.#remember(key, object);
       if (object && copy) this.#local.remember({ revision: copy.revision, object });
@@ -215,6 +230,12 @@ export class TieredStore implements SnapshotStore, AsyncDisposable {
     return { current, copy: undefined };
   }
 
+  /** Deletes the copy of an object that has become empty. */
+  async #dropCopy(key: string): Promise<void> {
+    const copy = await this.#local.stat(key, undefined);
+    if (copy !== undefined) await this.#local.delete(key, copy.revision);
+  }
+
   /** Joins the running fill of this revision, or starts one. */
   #fill(object: StoredObject): LocalTierFill {
     const { key } = object;
@@ -240,7 +261,7 @@ export class TieredStore implements SnapshotStore, AsyncDisposable {
   ): Promise<StoredObject> {
     const { metadata = {}, priority } = options;
     signal?.throwIfAborted();
-    const object = await this.#upload(key, file, options, signal);
+    const object = await uploadFile(this.#shared, key, file, options, signal);
     this.#remember(key, object);
     try {
       const copyOptions = { metadata: encodeCopy(metadata, object), priority };
@@ -254,27 +275,6 @@ export class TieredStore implements SnapshotStore, AsyncDisposable {
     }
   }
 
-  /** Copies a file to the shared tier; `undefined` if the shared tier fails. */
-  async #upload(
-    key: string,
-    file: string,
-    options: PutOptions,
-    signal: AbortSignal | undefined,
-  ): Promise<StoredObject | undefined> {
-    const write = await this.#shared.write(key, options);
-    return await withStoreFailure(async () => {
-      try {
-        for await (const chunk of fileBody(file, signal)) {
-          await write?.write(chunk);
-          if (write?.hasEnded !== false) return undefined;
-        }
-        return await write?.finish();
-      } finally {
-        await write?.abort();
-      }
-    });
-  }
-
   /** Remembers the shared tier's object; `undefined`: it has none, or did not take the object. */
   #remember(key: string, object: StoredObject | undefined): void {
     if (object === undefined) this.#answers.delete(key);
@@ -284,15 +284,4 @@ export class TieredStore implements SnapshotStore, AsyncDisposable {
   #report(failure: StoreFailure): void {
     callHost('onDegraded', () => this.#config.onDegraded(failure));
   }
-}
-
-/** The description of an object that at least one tier has. */
-function storedIn(shared: StoredObject | undefined, local: LocalCopy | undefined): StoredObject {
-  const stored = shared ?? local?.object;
-  if (stored === undefined) throw bothTiersFailed();
-  return stored;
-}
-
-function bothTiersFailed(): SnapshotError {
-  return new SnapshotError('STORE_FAILED', 'neither tier takes the object');
 }

@@ -1,13 +1,6 @@
 import { Readable } from 'node:stream';
 import { S3Store } from '../../../lib/stores/s3/index.js';
-import {
-  assertContent,
-  beginPut,
-  contentOf,
-  mustOpen,
-  put,
-  rest,
-} from '../../../lib/testing/store-content.js';
+import { assertContent, beginPut, contentOf, put } from '../../../lib/testing/store-content.js';
 import { FakeS3, fail } from '../../support/fake-s3.js';
 import { cleanup } from '../../support/temporary-directory.js';
 
@@ -184,114 +177,7 @@ describe('When an S3Store writes,', () => {
   });
 });
 
-describe('When an S3Store reads,', () => {
-  test('a body whose connection breaks fails', async () => {
-    await put(store, 'key', LARGE);
-    s3.before = ({ res }) => {
-      res.writeHead(200, { 'Content-Length': 1000, ETag: '"a"', ...metadata() });
-      res.write(Buffer.alloc(500), () => res.destroy());
-      return true;
-    };
-    const { body } = await mustOpen(store, 'key');
-    await expect(rest(body)).rejects.toMatchObject(STORE_FAILED);
-  });
-
-  test('a range of another revision than the wanted one is a miss', async () => {
-    const { revision } = await put(store, 'key', contentOf('old'));
-    await put(store, 'key', contentOf('new'));
-    const range = { start: 10, end: 20 };
-    expect(await store.open('key', { range, revision })).toBeUndefined();
-  });
-
-  test('an object that is replaced between two requests is read again', async () => {
-    const long = { text: contentOf('long', 2000).toString('base64') };
-    await put(store, 'key', contentOf('old'), long);
-    const old = s3.objects.get('key.object');
-    await put(store, 'key', contentOf('new', 900), { ...long, of: 'new' });
-    const replaced = s3.objects.get('key.object');
-    if (old === undefined || replaced === undefined) throw new Error('nothing was stored');
-    s3.objects.set('key.object', old);
-    s3.after = ({ operation, earlier }) => {
-      if (operation === 'GetObject' && earlier === 0) s3.objects.set('key.object', replaced);
-      return false;
-    };
-    const { metadata, size, body } = await mustOpen(store, 'key');
-    expect({ size, of: metadata.of }).toEqual({ size: 900, of: 'new' });
-    expect((await rest(body)).equals(contentOf('new', 900))).toBe(true);
-  });
-
-  test.each([
-    ['refuses', 403, 'AccessDenied'],
-    ['has no such bucket', 404, 'NoSuchBucket'],
-    ['fails', 400, 'Whatever'],
-  ])('a server that %s is a failure, not a miss', async (_, status, code) => {
-    s3.before = ({ res }) => {
-      fail(res, status, code);
-      return true;
-    };
-    await expect(store.open('key')).rejects.toMatchObject(STORE_FAILED);
-  });
-
-  test.each([403, 405, 501])(
-    'a bucket about which the server answers %p counts as existing',
-    async (status) => {
-      s3.before = ({ operation, res }) => {
-        if (operation === 'HeadBucket') res.writeHead(status).end();
-        return operation === 'HeadBucket';
-      };
-      expect(await store.stat('key')).toBeUndefined();
-    },
-  );
-
-  test('an answer that breaks the protocol is reported', async () => {
-    await put(store, 'key', contentOf('a'));
-    s3.before = ({ res }) => {
-      res.writeHead(206, { 'Content-Range': 'bytes 1-9/10', ETag: '"a"', ...metadata() });
-      res.end(Buffer.alloc(9));
-      return true;
-    };
-    const opening = store.open('key', { range: { start: 0, end: 8 } });
-    await expect(opening).rejects.toMatchObject(STORE_FAILED);
-  });
-
-  test('a body that is shorter than its range fails', async () => {
-    await put(store, 'key', contentOf('a'));
-    s3.before = ({ res }) => {
-      res.writeHead(206, {
-        'Content-Range': 'bytes 0-8/1000',
-        'Content-Length': 5,
-        ETag: '"a"',
-        ...metadata(),
-      });
-      res.end(Buffer.alloc(5));
-      return true;
-    };
-    const { body } = await mustOpen(store, 'key', { range: { start: 0, end: 8 } });
-    await expect(rest(body)).rejects.toMatchObject(STORE_FAILED);
-  });
-
-  test('objects that no S3Store has written are misses', async () => {
-    s3.objects.set('key.object', { content: contentOf('a'), metadata: {} });
-    expect(await store.stat('key')).toBeUndefined();
-    expect(await store.open('key')).toBeUndefined();
-    s3.objects.set('key.object', { content: contentOf('a'), metadata: trailer(2000) });
-    expect(await store.stat('key')).toBeUndefined();
-    s3.objects.set('key.object', { content: contentOf('a'), metadata: trailer(10) });
-    expect(await store.open('key')).toBeUndefined();
-  });
-});
-
 async function* parts(count: number): AsyncGenerator<Uint8Array> {
   const chunk = contentOf('a', MIB);
   for (let written = 0; written < count * PART; written += MIB) yield chunk;
-}
-
-/** Of the object that is stored. */
-function metadata() {
-  return s3.objects.get('key.object')?.metadata;
-}
-
-function trailer(bytes: number) {
-  const pointer = Buffer.from(JSON.stringify({ trailer: bytes })).toString('base64url');
-  return { 'x-amz-meta-description-0': pointer };
 }
