@@ -6,6 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execute } from '../support/run.js';
 import { cleanup } from '../support/temporary-directory.js';
+import { nginxConfig } from '../support/web-server.js';
 import { ALL_PAGES } from './all-pages.js';
 import { codeBlocks, readPage } from './markdown.js';
 
@@ -18,7 +19,8 @@ test('nginx accepts each of its configurations on the pages', async () => {
   for (const block of blocks) {
     const prefix = await directory();
     await writeFile(join(prefix, 'nginx.conf'), configuration(block, prefix));
-    const { code, stderr } = await execute('nginx', ['-t', '-p', prefix, '-c', 'nginx.conf']);
+    const args = ['-t', '-p', prefix, '-e', 'stderr', '-c', 'nginx.conf'];
+    const { code, stderr } = await execute('nginx', args);
     expect([block, code, stderr]).toEqual([
       block,
       0,
@@ -27,15 +29,9 @@ test('nginx accepts each of its configurations on the pages', async () => {
   }
 });
 
-/** Places of a block are in a server; what stands above them is beside the server. */
-function configuration(block: string, prefix: string): string {
-  const [http = '', ...locations] = block.split(/(?=^location)/m);
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    (name) => `${name}_temp_path ${prefix};`,
-  );
-  return `
-    pid ${prefix}/nginx.pid;
-    error_log stderr;
-    events {}
-    http { access_log off; ${temporary.join('\n')} ${http} server { listen unix:${prefix}/socket; ${locations.join('')} } }`;
+/** Locations are in a server; what stands above them is beside the server. */
+function configuration(block: string, directory: string): string {
+  const start = block.search(/^location/m);
+  const server = `server { listen unix:${directory}/socket; ${block.slice(start)} }`;
+  return nginxConfig(directory, block.slice(0, start) + server);
 }
