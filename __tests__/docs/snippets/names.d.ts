@@ -32,6 +32,7 @@ declare function userOf(
 ): Promise<{ repositories: string[] } | undefined>;
 declare namespace NodeJS {
   interface ProcessEnv {
+    GITHUB_TOKEN: string;
     REDIS_URL: string;
     WEBHOOK_SECRET: string;
   }
