@@ -15,6 +15,17 @@ test.each(ALL_PAGES)('The page %s has no dead link', async (page) => {
   }
 });
 
+test('Each page can be reached by links from the README', async () => {
+  const reached = new Set(['README.md']);
+  for (const page of reached) {
+    if (!page.endsWith('.md')) continue;
+    for (const link of localLinks(await readPage(page))) reached.add(targetOf(link, page));
+  }
+  expect(
+    ALL_PAGES.filter((page) => !reached.has(page) && !page.startsWith('docs/api-report/')),
+  ).toEqual([]);
+});
+
 /** As GitHub makes them of headings. */
 async function anchorsOf(page: string): Promise<string[]> {
   const headings = withoutCode(await readPage(page)).matchAll(/^#+ (.+)$/gm);
