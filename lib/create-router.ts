@@ -8,6 +8,7 @@ import { SnapshotEmitter, type SnapshotEventSource } from './events/emitter.js';
 import type { RouterEvents } from './events/router-events.js';
 import { createRouter } from './http/router.js';
 import { ArtifactService } from './service/service.js';
+import type { HealthOptions, ServiceHealth } from './service/service-health.js';
 import type { CloseOptions, SnapshotService } from './service/snapshot-service.js';
 
 /** An Express router, and the service behind it. `await using` closes the router. */
@@ -22,6 +23,8 @@ export interface SnapshotRouter extends Router, AsyncDisposable {
    * @throws SnapshotError the failure of the start.
    */
   ready(options?: SignalOptions): Promise<void>;
+  /** As `service.health`. */
+  health(options?: HealthOptions): Promise<ServiceHealth>;
   /**
    * Closes the service if the router made it: ends all work, and releases threads, files and
    * sockets. A service that you passed in stays open. Idempotent.
@@ -91,10 +94,12 @@ function routerOver(
   const router = createRouter(service, config, emitter);
   const { source: events } = emitter;
   const ready: SnapshotRouter['ready'] = (how) => service.ready(how);
+  const health: SnapshotRouter['health'] = (how) => service.health(how);
   return Object.assign(router, {
     service,
     events,
     ready,
+    health,
     close,
     [Symbol.asyncDispose]: () => close(),
   });

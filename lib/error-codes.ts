@@ -35,6 +35,10 @@ export type SnapshotErrorCode =
   | 'DOWNLOAD_FAILED'
   | 'ARCHIVE_INVALID'
   | 'NAME_UNSUPPORTED'
+  | 'LOCAL_CHANGES'
+  | 'DIVERGED'
+  | 'CHECKOUT_LOCKED'
+  | 'CHECKOUT_UNSUPPORTED'
   | 'ABORTED'
   | 'CLOSED'
   | 'INTERNAL';
@@ -210,6 +214,30 @@ export const ERRORS: Readonly<
     false,
     "The target can't have a name of the archive.",
     'Restore to another file system, or skip the names that this one refuses.',
+  ],
+  LOCAL_CHANGES: [
+    500,
+    false,
+    'The update would overwrite local changes.',
+    'Commit, stash or move the local changes, or force the update.',
+  ],
+  DIVERGED: [
+    500,
+    false,
+    'The checkout has commits that the snapshot lacks.',
+    'Rebase or push the commits, or force the update.',
+  ],
+  CHECKOUT_LOCKED: [
+    500,
+    true,
+    'Another program is writing to the checkout.',
+    'Try again when no git program is running in the checkout.',
+  ],
+  CHECKOUT_UNSUPPORTED: [
+    500,
+    false,
+    "This checkout can't be updated.",
+    'Use git, or restore into another directory.',
   ],
   ABORTED: [503, true, 'The operation was cancelled.', 'Try again.'],
   CLOSED: [503, true, 'The server is shutting down.', 'Try again later, or at another instance.'],

@@ -7,6 +7,7 @@ export type {
   RequestOutcome,
   RouterEvents,
 } from './events/router-events.js';
+export { createHealthRouter, type HealthSource } from './http/health-router.js';
 export type { PushListener, WebhookOptions } from './http/webhook/options.js';
 export { createWebhookHandler } from './http/webhook/webhook-handler.js';
 export { MemoryLocks } from './locks/memory.js';

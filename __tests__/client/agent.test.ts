@@ -34,7 +34,12 @@ beforeEach(async () => {
 });
 
 async function restore(url: string, options: Partial<RestoreOptions>) {
-  return await restoreSnapshot({ url, directory: join(parent, 'target'), ...options });
+  return await restoreSnapshot({
+    url,
+    directory: join(parent, 'target'),
+    retryTimeout: 0,
+    ...options,
+  });
 }
 
 /** @returns the server's port. */

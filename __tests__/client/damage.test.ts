@@ -31,7 +31,7 @@ beforeAll(async () => {
 
 async function restore(archive: Buffer, chunked = false) {
   Object.assign(server.answer, { body: archive, chunked });
-  return restoreSnapshot({ url: server.url, directory: join(parent, 'target') });
+  return restoreSnapshot({ url: server.url, directory: join(parent, 'target'), retryTimeout: 0 });
 }
 
 async function expectRefused(archive: Buffer): Promise<void> {

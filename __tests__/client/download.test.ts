@@ -35,7 +35,12 @@ beforeEach(async () => {
 });
 
 function restore(url: string | URL, options: Partial<RestoreOptions> = {}) {
-  return restoreSnapshot({ url, directory: join(parent, 'new/target'), ...options });
+  return restoreSnapshot({
+    url,
+    directory: join(parent, 'new/target'),
+    retryTimeout: 0,
+    ...options,
+  });
 }
 
 async function expectFailure(restoring: Promise<unknown>, error: object): Promise<void> {

@@ -36,7 +36,12 @@ function setEnvironment(variables: Record<string, string>): void {
 
 async function restore(url: string, options: object = {}) {
   const target = join(await directory(), 'target');
-  const { verified } = await restoreSnapshot({ url, directory: target, ...options });
+  const { verified } = await restoreSnapshot({
+    url,
+    directory: target,
+    retryTimeout: 0,
+    ...options,
+  });
   return { verified, names: await readdir(target) };
 }
 
@@ -46,7 +51,7 @@ const RESTORED = { verified: true, names: ['file'] };
 const PROGRAM = `
   import { restoreSnapshot } from ${JSON.stringify(new URL('../../lib/client/index.js', import.meta.url).href)};
   const [url, directory] = process.argv.slice(1);
-  const { verified } = await restoreSnapshot({ url, directory }).catch(({ message }) => ({ verified: message }));
+  const { verified } = await restoreSnapshot({ url, directory, retryTimeout: 0 }).catch(({ message }) => ({ verified: message }));
   console.log(verified);
 `;
 

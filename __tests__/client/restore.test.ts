@@ -73,6 +73,7 @@ describe('A restore writes what GNU tar extracts', () => {
     const { restored, expected, result } = await restoreBoth(archive);
     expect(await describeTree(restored)).toEqual(await describeTree(expected));
     expect(result).toEqual({
+      outcome: 'restored',
       commit: 'c0ffee'.padEnd(40, '0'),
       receivedBytes: archive.length,
       files: 3,

@@ -40,6 +40,7 @@ test('A restore fails when its server sends nothing for five minutes, and leaves
     url,
     directory: join(parent, 'target'),
     signal: hanging.signal,
+    retryTimeout: 0,
     onProgress: ({ receivedBytes }) => {
       if (receivedBytes === 0) return;
       const [answer] = answers;

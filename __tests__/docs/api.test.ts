@@ -19,6 +19,7 @@ const PAGES_OF_OPTIONS: Record<string, string[]> = {
   'express-git-snapshot/gcs': ['docs/gcs.md'],
   'express-git-snapshot/azure': ['docs/azure.md'],
   'express-git-snapshot/redis': ['docs/api.md'],
+  'express-git-snapshot/status-page': ['docs/status-page.md'],
   'express-git-snapshot/testing': ['docs/writing-a-store.md'],
 };
 

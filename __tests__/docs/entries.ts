@@ -4,6 +4,7 @@ import * as locks from '../../lib/locks/index.js';
 import * as redis from '../../lib/locks/redis.js';
 import * as opentelemetry from '../../lib/opentelemetry/index.js';
 import * as service from '../../lib/service/index.js';
+import * as statusPage from '../../lib/status-page/index.js';
 import * as azure from '../../lib/stores/azure/index.js';
 import * as gcs from '../../lib/stores/gcs/index.js';
 import * as store from '../../lib/stores/index.js';
@@ -22,5 +23,6 @@ export const ENTRIES: Record<string, object> = {
   'express-git-snapshot/gcs': gcs,
   'express-git-snapshot/azure': azure,
   'express-git-snapshot/redis': redis,
+  'express-git-snapshot/status-page': statusPage,
   'express-git-snapshot/testing': testing,
 };

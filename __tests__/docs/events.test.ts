@@ -28,6 +28,7 @@ const EVENTS: {
   evicted: { repository: true, artifact: true, reason: true },
   evictionFailed: { repository: true, error: true },
   repositoryForgotten: { repository: true, error: true },
+  warmed: { total: true, fresh: true, built: true, failures: true },
 };
 
 const JOB: Properties<JobInfo> = {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { cleanEnvironment } from '../support/run.js';
@@ -14,15 +14,16 @@ export interface ExampleServer {
 }
 
 /**
- * Starts `examples/{name}/server.js` on a free port.
+ * Starts `server.js` of a directory on a free port.
  *
+ * @param name of a folder of `examples/`, or the path of a directory.
  * @throws Error when it ends before it listens, with what it wrote to standard error.
  */
 export async function startExample(
   name: string,
   env: Record<string, string>,
 ): Promise<ExampleServer> {
-  const child = spawn(process.execPath, [join('examples', name, 'server.js')], {
+  const child = spawn(process.execPath, [resolve('examples', name, 'server.js')], {
     env: { ...cleanEnvironment(), PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -45,16 +45,22 @@ async function getByHttp2(port: number, path: string): Promise<Answer> {
   }
 }
 
-/** Checks a running host. The mount is `/git`, the repository is `git.example/small`. */
+/** Checks a running host. The mount is `/git`, the repository is `small` of `gitHost`. */
 export async function checkHost(
   port: number,
   {
     scheme = 'http',
+    gitHost = 'git.example',
     target,
     commit,
-  }: { scheme?: Scheme | undefined; target: string; commit: string },
+  }: {
+    scheme?: Scheme | undefined;
+    gitHost?: string | undefined;
+    target: string;
+    commit: string;
+  },
 ): Promise<void> {
-  const path = '/git/git.example/small/snapshot.tar.zst';
+  const path = `/git/${gitHost}/small/snapshot.tar.zst`;
   const cold = await get(scheme, port, path);
   expect([cold.status, cold.body.length > 1000]).toEqual([200, true]);
   // The answer to the first request may end before the snapshot is stored.
@@ -72,7 +78,7 @@ export async function checkHost(
   expect(await git(target, 'status', '--porcelain')).toBe('');
 
   // A failure ends only its request.
-  const missing = await get(scheme, port, '/git/git.example/missing/snapshot.tar.zst');
+  const missing = await get(scheme, port, `/git/${gitHost}/missing/snapshot.tar.zst`);
   expect(missing.status).toBe(503);
   expect(JSON.parse(missing.body.toString())).toMatchObject({ code: 'UPSTREAM_NOT_FOUND' });
   expect((await get(scheme, port, path)).status).toBe(200);

@@ -16,6 +16,8 @@ export interface Host {
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly scheme?: 'https' | 'http2';
+  /** The host of the repositories in the app's `hosts`. Default: `git.example`. */
+  readonly gitHost?: 'github.com';
   /** Runs on Node 24 only. */
   readonly needsNode24?: boolean;
   /** Default: it serves. `runs`: it is a test runner, which ends by itself. */

@@ -77,6 +77,10 @@ const express = (name: string, more: Partial<Host> = {}): Host => ({
 const onNode = (name: string, more: Partial<Host>): Host =>
   express(name, { packages: EXPRESS, ...more });
 
+/** An app of `examples/frameworks/`. */
+const framework = (name: string, file: string, more: Partial<Host> = {}): Host =>
+  express(name, { start: ['node', file], gitHost: 'github.com', ...more });
+
 const bundle = (name: string, build: Command, start: string, more: Partial<Host> = {}): Host => ({
   name,
   packages: BUNDLERS,
@@ -113,24 +117,16 @@ export const HOSTS: Readonly<Record<Kind, readonly Host[]>> = {
       scheme: 'http2',
       env: { HTTP2: '1' },
     }),
-    express('Nest, Express', { start: ['node', 'nest.mjs'] }),
-    express('Nest, Fastify', { start: ['node', 'nest.mjs'], env: { ADAPTER: 'fastify' } }),
-    express('Fastify, @fastify/express', {
-      start: ['node', 'fastify.mjs'],
-      env: { PLUGIN: '@fastify/express' },
-    }),
-    express('Fastify, @fastify/middie', {
-      start: ['node', 'fastify.mjs'],
-      env: { PLUGIN: '@fastify/middie' },
-    }),
-    express('Koa', { start: ['node', 'koa.mjs'] }),
-    express('Hono, node-server', { start: ['node', 'hono.mjs'] }),
-    {
-      name: 'Next.js, custom server',
+    framework('Nest, Express', 'nest.js'),
+    framework('Nest, Fastify', 'nest.js', { env: { ADAPTER: 'fastify' } }),
+    framework('Fastify, @fastify/express', 'fastify.js'),
+    framework('Fastify, @fastify/middie', 'fastify.js', { env: { PLUGIN: '@fastify/middie' } }),
+    framework('Koa', 'koa.js'),
+    framework('Hono, node-server', 'hono.js'),
+    framework('Next.js, custom server', 'next.js', {
       packages: ['express@5', 'next', 'react', 'react-dom'],
       build: [['npx', 'next', 'build']],
-      start: ['node', 'next.mjs'],
-    },
+    }),
   ],
   typescript: [
     {

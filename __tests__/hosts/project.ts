@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { execute, run } from '../support/run.js';
 import type { Host } from './host.js';
 
-const APPS = join(process.cwd(), '__tests__/hosts/apps');
+const APPS = ['__tests__/hosts/apps', 'examples/frameworks'].map((path) =>
+  join(process.cwd(), path),
+);
 const TARBALL = 'express-git-snapshot.tgz';
 
 /** npm and its relatives get the user's settings, such as certificates. */
@@ -32,11 +34,14 @@ export class Projects {
 
   async #install(packages: readonly string[], manager: string): Promise<string> {
     const project = await this.#directory();
-    await cp(APPS, project, { recursive: true });
+    for (const apps of APPS) await cp(apps, project, { recursive: true });
     await cp(this.#tarball, join(project, TARBALL));
     await mkdir(join(project, 'pages'));
     await writeFile(join(project, 'pages/index.js'), 'export default () => null;\n');
-    await writeFile(join(project, 'package.json'), '{"type":"module","private":true}\n');
+    await writeFile(
+      join(project, 'package.json'),
+      '{"name":"app","type":"module","private":true}\n',
+    );
     const all = [`./${TARBALL}`, ...packages];
     const options = { cwd: project, env: userEnvironment() };
     if (manager === 'npm') {

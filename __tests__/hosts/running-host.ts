@@ -43,13 +43,16 @@ export class RunningHost {
         ...env,
         DATA_DIR: dataDir,
         UPSTREAM: upstreamUrl,
+        // For the examples.
+        GITHUB_BASE_URL: upstreamUrl,
+        PORT: '0',
       },
     });
     const { stdout, stderr, closed, stdin } = this.#program;
     stdin.end();
     createInterface({ input: stdout }).on('line', (line) => {
       this.#lines.push(line);
-      const [, port] = /listening (\d+)/.exec(line) ?? [];
+      const [, port] = /listening (?:on http:\S+:)?(\d+)$/.exec(line) ?? [];
       if (port !== undefined) this.#port.resolve(Number(port));
       const [, pid] = /^pid (\d+)$/.exec(line) ?? [];
       if (pid !== undefined) this.#pid = Number(pid);

@@ -49,7 +49,7 @@ export function testHosts(kind: Kind): void {
   }
 
   test.each(HOSTS[kind].map((host) => [host.name, host] as const))('%s', async (_, host) => {
-    const { outcome, build = [], scheme, exitCode = 0 } = host;
+    const { outcome, build = [], scheme, gitHost, exitCode = 0 } = host;
     const project = await projects.of(host);
     const env = await environment(host);
     for (const [program, ...args] of build) {
@@ -70,7 +70,7 @@ export function testHosts(kind: Kind): void {
       const target = join(await directory(), 'copy');
       const port = await running.port;
       const early = running.ended.then(({ output }) => Promise.reject(new Error(output)));
-      await Promise.race([checkHost(port, { scheme, target, commit }), early]);
+      await Promise.race([checkHost(port, { scheme, gitHost, target, commit }), early]);
       early.catch(() => {});
       running.stop();
       ended = await running.ended;

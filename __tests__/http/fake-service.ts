@@ -175,10 +175,13 @@ export class FakeService implements SnapshotService {
   fileOf: (stored: StoredArtifact) => StoredFile | undefined = () => undefined;
   readonly delete = unexpected;
   readonly refresh = unexpected;
+  readonly warm = unexpected;
+  readonly health = unexpected;
   readonly notifyPush = unexpected;
   readonly purge = unexpected;
   readonly status = unexpected;
   readonly listRepositories = unexpected;
+  readonly diskUsage = unexpected;
   readonly close = unexpected;
   readonly [Symbol.asyncDispose] = unexpected;
 

@@ -1,5 +1,9 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
+import { rawFrame } from '../client/archives.js';
+import { tarOfMembers } from '../client/tar-members.js';
+import { listen } from '../support/listen.js';
 import { execute, git } from '../support/run.js';
 import { buildSmall } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
@@ -55,6 +59,7 @@ await service.close();
 const OPTIONAL_PEERS = {
   'express-git-snapshot/opentelemetry': '@opentelemetry/api',
   'express-git-snapshot': 'express',
+  'express-git-snapshot/status-page': 'express',
   'express-git-snapshot/azure': '@azure/storage-blob',
   'express-git-snapshot/gcs': '@google-cloud/storage',
   'express-git-snapshot/redis': 'ioredis',
@@ -125,6 +130,29 @@ describe('Without Express, the packed package', () => {
     const outcome = await execute(process.execPath, args, { cwd: project });
     expect(outcome).toEqual({ code: 0, stdout: `${commit}\n`, stderr: '' });
     expect(await git(join(place, 'target'), 'rev-parse', 'HEAD')).toBe(commit);
+  });
+
+  test('has a command that restores, and says what its server needs', async () => {
+    const { bin } = await readManifest();
+    const command = join('node_modules/express-git-snapshot', bin);
+    const restored = join(await directory(), 'restored');
+    const archive = rawFrame(tarOfMembers([['.git/HEAD', 'ref: refs/heads/main\n']]));
+    const server = createServer((_, res) => res.end(archive));
+    const url = await listen(server, defer);
+    const run = (...args: string[]) =>
+      execute(process.execPath, [command, ...args], { cwd: project });
+    expect(await run('restore', `${url}/git/git.example/small`, restored)).toEqual({
+      code: 0,
+      stdout: expect.stringMatching(/^Restored /),
+      stderr: '',
+    });
+    expect(await readdir(restored)).toEqual(['.git']);
+    expect(await run('serve', '--host', 'git.example')).toEqual({
+      code: 1,
+      stdout: '',
+      stderr:
+        'express-git-snapshot: serve needs the package express. Run: npx -p express -p express-git-snapshot express-git-snapshot serve --host git.example\n',
+    });
   });
 
   test('has entries that need no package of the user', async () => {

@@ -189,6 +189,29 @@ const CONSUMERS: Record<string, Consumer> = {
       export const locks = new RedisLocks({ client: new Redis(), leaseTime: undefined });
     `,
   },
+  'express-git-snapshot/status-page': {
+    uses: ['@types/express'],
+    files: 45,
+    code: `
+      import express from 'express';
+      import { createSnapshotRouter } from 'express-git-snapshot';
+      import {
+        createStatusPage,
+        type StatusPageAction,
+        type StatusPageOptions,
+      } from 'express-git-snapshot/status-page';
+
+      const actions: StatusPageAction[] = ['refresh'];
+      const options: StatusPageOptions = {
+        actions: (req) => (req.get('x-role') === 'admin' ? [...actions, 'remove'] : actions),
+        snapshotsUrl: undefined,
+      };
+      const snapshots = createSnapshotRouter({ dataDir: 'data', hosts: ['github.com'] });
+      const page = createStatusPage(snapshots, options);
+      express().use('/status', page);
+      export const closed: Promise<void> = page.close();
+    `,
+  },
   'express-git-snapshot/testing': {
     uses: [],
     files: 8,

@@ -9,9 +9,12 @@ const LIB = join(process.cwd(), 'lib');
  * from lower layers. The entry of a folder may stand above it.
  */
 const LAYERS = [
+  'command',
   'index.ts',
   'create-router.ts',
   'opentelemetry',
+  'status-page/browser',
+  'status-page',
   'http/webhook',
   'http',
   'service',
@@ -21,6 +24,9 @@ const LAYERS = [
   'mirror/disk',
   'events',
   'artifact',
+  'client/index.ts',
+  'client/restore.ts',
+  'client/update',
   'client',
   'checkout',
   'stores/index.ts',

@@ -6,6 +6,8 @@ import { run } from '../support/run.js';
 
 /** The fields of package.json that tests use. */
 export interface Manifest {
+  readonly version: string;
+  readonly bin: string;
   readonly exports: Record<string, string | { types: string; default: string }>;
   readonly dependencies: Record<string, string>;
   readonly peerDependencies: Record<string, string>;

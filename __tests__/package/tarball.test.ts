@@ -16,13 +16,16 @@ beforeAll(async () => {
 /** The scripts of worker threads, each bundled into one file. */
 const THREADS = ['mirror', 'writer', 'checkout', 'resolver'];
 
-/** Sources that become WebAssembly. */
-const isAssembly = (name: string) => name.startsWith('pack/wasm/');
+/** The files that browsers get. */
+const PAGE = ['icon.svg', 'page.css', 'page.html', 'page.js'];
+
+/** Sources that become WebAssembly, and those of the script of the status page. */
+const isBundled = (name: string) => /^(pack\/wasm|status-page\/browser)\//.test(name);
 
 test('The package contains the files that users need and no others', async () => {
   const sources = await readdir(join(process.cwd(), 'lib'), { recursive: true });
   const modules = sources
-    .filter((name) => name.endsWith('.ts') && !isAssembly(name))
+    .filter((name) => name.endsWith('.ts') && !isBundled(name))
     .map((name) => name.slice(0, -3));
   const [docs, examples] = await Promise.all(
     ['docs', 'examples'].map((folder) => readdir(folder, { recursive: true })),
@@ -32,17 +35,14 @@ test('The package contains the files that users need and no others', async () =>
     'README.md',
     'package.json',
     ...(docs ?? [])
-      .filter((name) => name.endsWith('.md') && !name.startsWith('api-report'))
+      .filter((name) => /^(?!api-report).*\.(md|png)$/.test(name))
       .map((name) => `docs/${name}`),
-    ...(examples ?? [])
-      .filter((name) =>
-        /^([^/]+\/([^/]+\.js|README\.md)|observability\/.*\.(json|yml))$/.test(name),
-      )
-      .map((name) => `examples/${name}`),
+    ...(examples ?? []).filter((name) => name.includes('/')).map((name) => `examples/${name}`),
     ...sources
-      .filter((name) => isAssembly(name) && !name.endsWith('tsconfig.json'))
+      .filter((name) => isBundled(name) && !name.endsWith('tsconfig.json'))
       .map((name) => `lib/${name}`),
     'dist/threads/objects.wasm',
+    ...PAGE.map((name) => `dist/status-page/page/${name}`),
     ...THREADS.map((name) => `dist/threads/${name}.js`),
     ...modules.flatMap((name) => [
       `lib/${name}.ts`,

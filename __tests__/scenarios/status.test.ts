@@ -43,6 +43,13 @@ describe('The status of a repository', () => {
       isCurrent: true,
     });
     expect(await service.listRepositories()).toEqual([status]);
+    const { mirrors, store, disk } = await service.diskUsage();
+    expect(mirrors.bytes).toBe(status.mirror?.bytes);
+    expect(mirrors.maxBytes).toBeGreaterThan(mirrors.bytes);
+    // The file of a snapshot also has its key and metadata.
+    expect(store?.bytes).toBeGreaterThan(status.stored?.size ?? 0);
+    expect(store?.maxBytes).toBeGreaterThan(store?.bytes ?? 0);
+    expect(disk?.bytes).toBeGreaterThan(disk?.freeBytes ?? 0);
 
     const pushed = await push(repository.bare);
     const refreshed = next(service, 'fetch done', repository.id);

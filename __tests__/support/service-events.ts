@@ -41,6 +41,7 @@ const EVENTS: Record<Exclude<keyof SnapshotEvents, 'jobStarted' | 'jobEnded'>, t
   evicted: true,
   evictionFailed: true,
   repositoryForgotten: true,
+  warmed: true,
 };
 const KINDS: Record<JobKind, true> = {
   clone: true,

@@ -1,36 +1,21 @@
 import express from 'express';
 import { createSnapshotRouter } from 'express-git-snapshot';
 import { bearerTokenCheck } from './bearer-token.js';
+import { hostsOf } from './hosts.js';
 
-const { PORT = '3000', DATA_DIR = './data', GITHUB_ORG, GITHUB_BASE_URL } = process.env;
-const { GITHUB_TOKEN, SNAPSHOT_TOKEN } = process.env;
-const missing = ['GITHUB_ORG', 'GITHUB_TOKEN', 'SNAPSHOT_TOKEN'].filter(
-  (name) => !process.env[name],
-);
-if (missing.length > 0) {
-  console.error(`set ${missing.join(', ')}`);
-  process.exit(1);
-}
+const { PORT = '3000', DATA_DIR = './data', SNAPSHOT_TOKEN } = process.env;
+if (!SNAPSHOT_TOKEN) throw new Error('set SNAPSHOT_TOKEN');
 
 const hasToken = bearerTokenCheck(SNAPSHOT_TOKEN);
+const { hosts, owners } = await hostsOf(process.env);
 
 const snapshots = createSnapshotRouter({
   dataDir: DATA_DIR,
-  hosts: {
-    'github.com': {
-      // Called before each clone and each check, so that it can make short-lived tokens.
-      credentials: () => ({ username: 'x-access-token', password: GITHUB_TOKEN }),
-      ...(GITHUB_BASE_URL !== undefined && {
-        baseUrl: GITHUB_BASE_URL,
-        originUrl: 'https://github.com',
-        allowPrivateAddresses: true,
-      }),
-    },
-  },
-  // Clients could read every repository that this server's token can read: here it is restricted.
-  authorize: (req, repository) => {
+  hosts,
+  // Clients could read every repository that this server's tokens can read: here it is restricted.
+  authorize: (req, { host, path }) => {
     if (!hasToken(req)) return { status: 401, challenge: 'Bearer realm="snapshots"' };
-    return repository.path.startsWith(`${GITHUB_ORG.toLowerCase()}/`);
+    return path.startsWith(`${owners[host]}/`);
   },
 });
 

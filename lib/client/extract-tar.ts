@@ -33,6 +33,7 @@ export async function extractTar(
     for await (const entry of readTar(reader)) {
       signal?.throwIfAborted();
       refuseUnsafeEntry(entry);
+      if (options.onlyGit && !isOfGit(entry.path)) continue;
       if (entry.path === CONFIG_PATH) await writeConfig(entry, reader, tree, options.fileSystem);
       else await tree.write(entry, reader);
       if (entry.kind !== 'directory') onFile();
@@ -42,6 +43,11 @@ export async function extractTar(
   }
   await tree.finish(signal);
   return { collisions: tree.collisions.map(shown), skipped: tree.skipped.map(shown) };
+}
+
+/** Whether a path is of the target itself, `.git`, or below it. */
+function isOfGit(path: string): boolean {
+  return path === '' || path === '.git' || path.startsWith('.git/');
 }
 
 /** The server does not know the client's file system. */

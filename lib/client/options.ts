@@ -42,19 +42,10 @@ export interface ExtractOptions<Progress = ExtractProgress> {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Options of `restoreSnapshot`. */
-export interface RestoreOptions extends ExtractOptions<RestoreProgress> {
+/** How a server is reached. */
+export interface ConnectionOptions {
   /**
-   * The URL of a `snapshot.tar.zst`, http or https, without credentials: put these into `headers`.
-   */
-  readonly url: string | URL;
-  /**
-   * The target: an empty directory, also `.` or a mount point; or a path that does not exist, whose
-   * parents are made.
-   */
-  readonly directory: string;
-  /**
-   * Headers for the request, such as `authorization`; not sent to another origin after a redirect.
+   * Headers for the requests, such as `authorization`; not sent to another origin after a redirect.
    *
    * @default {}
    */
@@ -68,11 +59,76 @@ export interface RestoreOptions extends ExtractOptions<RestoreProgress> {
    * `http_proxy` and `no_proxy` of the environment name, if any
    */
   readonly agent?: Agent | ((url: URL) => Agent | undefined) | undefined;
+  /**
+   * Milliseconds for which a failed request is repeated, if the server answers 429, 502, 503 or 504
+   * and does not rule out that a retry helps, if it refuses or cuts the connection, or breaks off.
+   * The client waits for as long as `Retry-After` says, else from half a second up to 15 seconds. A
+   * wait that would end later is not begun: the call fails at once, with the last error. 0: no
+   * request is repeated.
+   *
+   * @default 60_000
+   */
+  readonly retryTimeout?: number | undefined;
+}
+
+/** Options of `restoreSnapshot`. */
+export interface RestoreOptions extends ExtractOptions<RestoreProgress>, ConnectionOptions {
+  /**
+   * The URL of a `snapshot.tar.zst`, http or https, without credentials: put these into `headers`.
+   */
+  readonly url: string | URL;
+  /**
+   * The target: an empty directory, also `.` or a mount point; a path that does not exist, whose
+   * parents are made; or a checkout of the same repository, which is brought up to date.
+   */
+  readonly directory: string;
+  /**
+   * Whether an update may overwrite what only the checkout has: it then moves the branch as
+   * `git reset --hard` does. Untracked files stay, unless they are in the way of a file.
+   *
+   * @default false
+   */
+  readonly force?: boolean | undefined;
+}
+
+/** Options of `ensureRefs`. */
+export interface EnsureRefsOptions extends ConnectionOptions {
+  /** The URL of the repository's `snapshot.tar.zst`, as for `restoreSnapshot`. */
+  readonly url: string | URL;
+  /**
+   * Full names of refs, or `HEAD`, each with the id that it should have, or `''` for any id. Ids may
+   * be abbreviated to four digits or more.
+   *
+   * @default {}
+   */
+  readonly refs?: Readonly<Record<string, string>> | ReadonlyMap<string, string> | undefined;
+  /**
+   * Ids of commits or other objects, which may be abbreviated as well.
+   *
+   * @default []
+   */
+  readonly commits?: readonly string[] | undefined;
+  /**
+   * Ends the call, which then rejects with the signal's own reason.
+   *
+   * @default none
+   */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The result of `ensureRefs`. */
+export interface EnsuredRefs {
+  /** Each wanted ref → its present id; empty if there is no such ref. */
+  readonly refs: ReadonlyMap<string, string>;
+  /** The wanted commits that the server's mirror lacks. */
+  readonly missingCommits: readonly string[];
+  /** Whether the upstream was checked. */
+  readonly fetched: boolean;
 }
 
 /** How far `extractSnapshot` is. */
 export interface ExtractProgress {
-  /** Bytes of the snapshot so far. */
+  /** Bytes of the snapshot or bundle so far. A repeated request begins at 0. */
   readonly receivedBytes: number;
   /** Files and symlinks so far. */
   readonly files: number;
@@ -80,17 +136,20 @@ export interface ExtractProgress {
 
 /** How far `restoreSnapshot` is. */
 export interface RestoreProgress extends ExtractProgress {
-  /** Bytes of the whole snapshot; `undefined` while the server still builds it. */
+  /** Bytes of the whole snapshot or bundle; `undefined` while the server still builds it. */
   readonly totalBytes: number | undefined;
 }
 
 /** The result of `extractSnapshot`. */
 export interface ExtractResult {
-  /** Bytes of the snapshot. */
+  /** Bytes of the snapshot, or of the bundle of an update; 0 if the server had nothing newer. */
   readonly receivedBytes: number;
   /** Files and symlinks. */
   readonly files: number;
-  /** Whether the snapshot carried a SHA-256, which then was right. Other servers send none. */
+  /**
+   * Whether the snapshot carried a SHA-256, which then was right. Other servers send none. Each object
+   * of a bundle is verified by its id.
+   */
   readonly verified: boolean;
   /**
    * Paths of files and symlinks whose names are one on the target's file system, such as `README`
@@ -102,8 +161,18 @@ export interface ExtractResult {
   readonly skipped: readonly string[];
 }
 
-/** The result of `restoreSnapshot`. */
+/**
+ * What a restore did. `restored`: the target was empty or missing. `updated`: a checkout was there,
+ * and HEAD or a file has changed. `unchanged`: a checkout was there, with all that the server has.
+ */
+export type RestoreOutcome = 'restored' | 'updated' | 'unchanged';
+
+/** The result of `restoreSnapshot`. Of an update, `files` counts those that were written or removed. */
 export interface RestoreResult extends ExtractResult {
-  /** The commit that is checked out; `undefined` if the server does not name it. */
+  readonly outcome: RestoreOutcome;
+  /**
+   * The commit that is checked out; `undefined` if there is none, or if a server does not name that of
+   * a restored snapshot.
+   */
   readonly commit: string | undefined;
 }

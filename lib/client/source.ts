@@ -17,6 +17,8 @@ export interface SourceOptions {
   readonly name: string;
   /** Of the answer whose body the stream is. */
   readonly status?: number | undefined;
+  /** Bytes that came before, by other streams. Default: 0. */
+  readonly offset?: number;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -46,7 +48,7 @@ async function* read(
   iterator: AsyncIterator<Uint8Array>,
   options: SourceOptions,
 ): AsyncGenerator<Uint8Array> {
-  for (let bytes = 0; ; ) {
+  for (let bytes = options.offset ?? 0; ; ) {
     const { done, value } = await nextOf(iterator, bytes, options);
     if (done) return;
     if (!isUint8Array(value)) throw noBytes(options);

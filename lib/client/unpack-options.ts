@@ -8,6 +8,8 @@ export interface UnpackOptions {
   /** Files, symlinks and directories. */
   readonly maxEntries: number;
   readonly onUnsupported: OnUnsupported;
+  /** Whether only `.git` is unpacked. */
+  readonly onlyGit?: boolean;
 }
 
 /** @throws SnapshotError `INVALID_OPTIONS` */

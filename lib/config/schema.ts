@@ -8,8 +8,9 @@ import {
   methods,
   milliseconds,
 } from '../check-options.js';
+import { SnapshotError } from '../errors.js';
 import { lockRegistrySchema } from '../locks/registry-schema.js';
-import { HOST } from '../repository.js';
+import { HOST, parseRepository } from '../repository.js';
 import { storeSchema } from '../stores/store-schema.js';
 import type { Authorize } from './authorize.js';
 import type { CredentialsProvider } from './credentials.js';
@@ -133,6 +134,21 @@ export const loggerSchema = z
   .union([methods<Logger>(['warn', 'error'], 'a logger'), z.literal(false)])
   .optional();
 
+const repository = z.string().transform((text, context) => {
+  try {
+    return parseRepository(text);
+  } catch (error) {
+    if (!SnapshotError.is(error)) throw error;
+    context.addIssue({ code: 'custom', message: 'must be a repository or its clone URL' });
+    return z.NEVER;
+  }
+});
+
+export const warmSchema = z.union([
+  z.literal('recent'),
+  z.array(repository).max(10_000).readonly(),
+]);
+
 const serviceShape = {
   dataDir: z.string().min(1, 'must be a path'),
   hosts: z.union([hostNames, hostRecord]),
@@ -145,6 +161,7 @@ const serviceShape = {
   budgets: budgetsSchema.prefault({}),
   snapshot: snapshotSchema.prefault({}),
   logger: loggerSchema,
+  warm: warmSchema.optional(),
   userAgent: z
     .string()
     .regex(/^[\x20-\x7e]+$/, 'must be printable ASCII')

@@ -72,6 +72,15 @@ export interface ServiceOptions {
    */
   readonly logger?: Logger | false | undefined;
   /**
+   * Repositories whose default snapshots are brought up to date, or built, after each start: names
+   * (`github.com/org/repo`) or clone URLs. `recent`: those that clients used within
+   * `stopRefreshingAfter`, as far as `dataDir` still has their mirrors. The service serves clients
+   * meanwhile: this is background work.
+   *
+   * @default none
+   */
+  readonly warm?: 'recent' | readonly string[] | undefined;
+  /**
    * The `User-Agent` that upstreams get, in printable ASCII. Some hosts choose the smart protocol
    * by the `git/` at its start.
    *

@@ -2,6 +2,7 @@ import type { ArtifactId } from '../artifact/id.js';
 import type { SnapshotError } from '../errors.js';
 import type { RepositoryId } from '../repository.js';
 import type { JobEndedEvent, JobProgressEvent, JobStartedEvent } from './job-events.js';
+import type { WarmSummary } from './warm-events.js';
 
 /** The events of a service: the name of each, and what its listeners get. */
 export interface SnapshotEvents {
@@ -32,6 +33,8 @@ export interface SnapshotEvents {
   evictionFailed: EvictionFailedEvent;
   /** The upstream has refused a repository for over `forgetAfter`: the service deletes it. */
   repositoryForgotten: RepositoryForgottenEvent;
+  /** The warm-up of the option `warm` has ended. */
+  warmed: WarmSummary;
 }
 
 interface About {

@@ -1,10 +1,29 @@
 import { stat, statfs } from 'node:fs/promises';
 import { SnapshotError } from '../errors.js';
 
-/** Bytes that are free for this user; infinite if unknown: some network file systems do not tell. */
+/** The space of a file system. Infinite if unknown: some network file systems do not tell. */
+export interface DiskSpace {
+  /** Bytes that are free for this user. */
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+  /** Files that can still be created. */
+  readonly freeFiles: number;
+}
+
+export async function diskSpace(directory: string): Promise<DiskSpace> {
+  const { bavail, bsize, blocks, files, ffree } = await statfs(directory);
+  const unknown = Number.POSITIVE_INFINITY;
+  const isKnown = blocks > 0;
+  return {
+    freeBytes: isKnown ? bavail * bsize : unknown,
+    totalBytes: isKnown ? blocks * bsize : unknown,
+    freeFiles: files > 0 ? ffree : unknown,
+  };
+}
+
+/** Bytes that are free for this user, as in `DiskSpace`. */
 export async function freeBytes(directory: string): Promise<number> {
-  const { bavail, bsize, blocks } = await statfs(directory);
-  return blocks === 0 ? Number.POSITIVE_INFINITY : bavail * bsize;
+  return (await diskSpace(directory)).freeBytes;
 }
 
 /** @throws SnapshotError `STORAGE_FULL` unless the file system has room for a copy of `files`. */

@@ -43,14 +43,17 @@ export async function prepareDirectory(directory: string): Promise<void> {
 /** Removes unfinished files of dead processes, and of unknown ones after `ABANDONED_AFTER`. */
 export async function removeAbandoned(directory: string): Promise<void> {
   for (const name of (await unlessMissing(readdir(directory))) ?? []) {
-    const [, host, pid, start] = TEMPORARY.exec(name) ?? [];
-    if (host === undefined) continue;
     const path = join(directory, name);
-    const owner = host === HOST ? stateOf(Number(pid), Number(start)) : 'unknown';
-    if (owner === 'dead' || (owner === 'unknown' && (await isOld(path)))) {
-      await removeTree(path);
-    }
+    if (await isAbandoned(name, path)) await removeTree(path);
   }
+}
+
+/** Whether the process that made a temporary name has died, as far as is known. @param path its file. */
+export async function isAbandoned(name: string, path: string): Promise<boolean> {
+  const [, host, pid, start] = TEMPORARY.exec(name) ?? [];
+  if (host === undefined) return false;
+  const owner = host === HOST ? stateOf(Number(pid), Number(start)) : 'unknown';
+  return owner === 'dead' || (owner === 'unknown' && (await isOld(path)));
 }
 
 /**

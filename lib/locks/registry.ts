@@ -1,4 +1,5 @@
 import type { SignalOptions } from '../async/signal-options.js';
+import type { SnapshotError } from '../errors.js';
 
 /** A lock that is held. */
 export interface Lock {
@@ -38,6 +39,11 @@ export interface LockRegistry {
    * may change. The service calls this when it starts: if it rejects, the service does not start.
    */
   ready?(): Promise<void>;
+  /**
+   * Optional: the failure because of which the registry works only in part at the moment, such as with
+   * its fallback. `undefined`: it works. `service.health()` warns of it.
+   */
+  readonly degradation?: SnapshotError | undefined;
   /**
    * Optional: releases what the registry holds. The app that made the registry calls it once, when
    * nothing uses the registry any more: the router and the service do not close it.

@@ -36,19 +36,23 @@ export function withFallback(
   primary: LockRegistry,
   fallback: LockRegistry,
   options: FallbackOptions = {},
-): Required<Omit<LockRegistry, 'close'>> {
+): Required<Pick<LockRegistry, 'acquire' | 'ready'>> & Pick<LockRegistry, 'degradation'> {
   const { onDegraded } = checkOptions(schema, { ...options, primary, fallback }, 'withFallback');
-  let isDegraded = false;
+  let degradation: SnapshotError | undefined;
   const degraded = (error: SnapshotError) => {
     if (onDegraded !== undefined) callHost('onDegraded', () => onDegraded(error));
-    else if (!isDegraded) process.emitWarning(`locks use their fallback: ${error.message}`);
-    isDegraded = true;
+    else if (degradation === undefined)
+      process.emitWarning(`locks use their fallback: ${error.message}`);
+    degradation = error;
   };
   return {
+    get degradation() {
+      return degradation;
+    },
     acquire: async (key, options) => {
       try {
         const lock = await primary.acquire(key, options);
-        isDegraded = false;
+        degradation = undefined;
         return lock;
       } catch (error) {
         if (!SnapshotError.is(error, 'LOCK_UNAVAILABLE')) throw error;

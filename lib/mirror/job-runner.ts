@@ -11,6 +11,7 @@ import type { IngestedPack } from '../pack/ingest.js';
 import type { RepositoryId } from '../repository.js';
 import { UpstreamCredentials } from '../upstream/credentials.js';
 import type { FetchProgress } from '../upstream/fetch-progress.js';
+import { type HostOutage, HostOutages } from '../upstream/host-outages.js';
 import { HostPauses } from '../upstream/host-pauses.js';
 import type { UpstreamTask } from '../upstream/task.js';
 import { WorkerPool } from '../workers/pool.js';
@@ -66,6 +67,7 @@ export class JobRunner {
     repacks: new Load(),
   };
   readonly #pauses = new HostPauses();
+  readonly #outages = new HostOutages();
   readonly #credentials: UpstreamCredentials;
 
   constructor(config: ServiceConfig) {
@@ -141,15 +143,18 @@ export class JobRunner {
       reported?.start();
       const pause = remembered(this.pauseOf(repository.host), now());
       if ((kind === 'check' || kind === 'fetch') && pause !== undefined) throw pause;
-      return await withDeadline(timeout, signal, work, (cause) => {
+      const result = await withDeadline(timeout, signal, work, (cause) => {
         const message = `the ${kind} got no further for ${timeout} ms`;
         return isLocal
           ? limitExceeded('buildTimeout', message, { cause })
           : new SnapshotError('UPSTREAM_TIMEOUT', message, { cause });
       }).catch((error: unknown) => {
         this.#pauses.note(repository.host, error);
+        if (!isLocal) this.#outages.failed(repository.host, error);
         throw SnapshotError.is(error) ? toSnapshotError(error, repository) : error;
       });
+      if (!isLocal) this.#outages.succeeded(repository.host);
+      return result;
     };
     reported?.queue();
     const slots = SLOTS[kind];
@@ -186,6 +191,16 @@ export class JobRunner {
   /** As `HostPauses.of`. */
   pauseOf(host: string): Failure | undefined {
     return this.#pauses.of(host);
+  }
+
+  /** The hosts that fail. */
+  get outages(): HostOutage[] {
+    return this.#outages.list();
+  }
+
+  /** As `WorkerPool.failedStarts`. */
+  get failedStarts(): number {
+    return this.#pool.failedStarts;
   }
 
   /** Ends all jobs. Idempotent. */

@@ -7,6 +7,7 @@ import { SnapshotError } from '../errors.js';
 import type { SnapshotEmitter } from '../events/emitter.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { Evictable } from '../stores/evictable.js';
+import type { HostOutage } from '../upstream/host-outages.js';
 import type { ThreadCounts } from '../workers/thread-counts.js';
 import { type CloneParts, clone, type StoredSnapshots } from './clone-mirror.js';
 import { inspectMirror } from './disk/integrity.js';
@@ -142,6 +143,16 @@ export class MirrorManager {
 
   get threads(): ThreadCounts {
     return this.#parts.jobs.threads;
+  }
+
+  /** As `JobRunner.failedStarts`. */
+  get failedStarts(): number {
+    return this.#parts.jobs.failedStarts;
+  }
+
+  /** The hosts that fail. */
+  get outages(): HostOutage[] {
+    return this.#parts.jobs.outages;
   }
 
   /** The failure for which checks of a host and fetches from it are or were paused. */

@@ -28,6 +28,9 @@ export function instrumentLocks(
     durations.record(seconds, { 'git_snapshot.operation': operation, ...errorType(error) });
 
   return {
+    get degradation() {
+      return locks.degradation;
+    },
     async acquire(key, acquireOptions) {
       const span = tracer.startSpan('lock', { attributes: { 'git_snapshot.lock.key': key } });
       const lock = await measured(

@@ -33,6 +33,9 @@ export function instrumentStore(
     ...(store.writesConditionally !== undefined && {
       writesConditionally: store.writesConditionally,
     }),
+    get degradation() {
+      return store.degradation;
+    },
     stat: (...args) => measure('stat', () => store.stat(...args)),
     open: (...args) => measure('open', () => store.open(...args)),
     put: (...args) => measure('put', () => store.put(...args)),

@@ -93,6 +93,11 @@ export class ArtifactWriter {
     return this.#pool.threads;
   }
 
+  /** As `WorkerPool.failedStarts`. */
+  get failedStarts(): number {
+    return this.#pool.failedStarts;
+  }
+
   /** Creates the spool directory, and removes leftovers of a crash. */
   async start(): Promise<void> {
     await prepareDirectory(this.#directory);

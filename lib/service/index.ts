@@ -47,11 +47,24 @@ export type {
   JobResults,
   JobStartedEvent,
 } from '../events/job-events.js';
+export type {
+  WarmFailure,
+  WarmOutcome,
+  WarmProgress,
+  WarmSummary,
+} from '../events/warm-events.js';
 export type { LockRegistry } from '../locks/registry.js';
 export { parseRepository, type RepositoryId } from '../repository.js';
 export type { ByteRange, SnapshotStore, StoredFile } from '../stores/store.js';
 export type { FetchProgress } from '../upstream/fetch-progress.js';
 export type { ThreadCounts } from '../workers/thread-counts.js';
 export { createSnapshotService } from './create-service.js';
-export type { RepositoryStatus, ServiceStats } from './service-status.js';
-export type { CloseOptions, SnapshotService } from './snapshot-service.js';
+export type {
+  HealthCheck,
+  HealthChecks,
+  HealthOptions,
+  HealthStatus,
+  ServiceHealth,
+} from './service-health.js';
+export type { DiskUsage, RepositoryStatus, ServiceStats } from './service-status.js';
+export type { CloseOptions, SnapshotService, WarmOptions } from './snapshot-service.js';

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { defaultSnapshot } from '../artifact/id.js';
 import { parseArtifactKey } from '../artifact/key.js';
 import { momentOf } from '../async/clock.js';
-import { diskBudgets } from '../config/disk-budgets.js';
+import { type DiskBudgets, diskBudgets } from '../config/disk-budgets.js';
 import type { ServiceConfig } from '../config/options.js';
 import { MachineLocks } from '../locks/machine.js';
 import { MemoryLocks } from '../locks/memory.js';
@@ -19,6 +19,7 @@ import { Builds } from './builds.js';
 import type { ServiceContext } from './context.js';
 import { RefFinder } from './find-ref.js';
 import { FleetChecks } from './fleet-checks.js';
+import { Health } from './health.js';
 import { KnownUpstreams } from './known-upstreams.js';
 import { MirrorQueries } from './mirror-queries.js';
 import { PendingLimits } from './pending-limits.js';
@@ -28,12 +29,16 @@ import { Removal } from './removal.js';
 import { type RequestParts, Requests } from './requests.js';
 import { type OnEvict, StoredArtifacts } from './stored-artifacts.js';
 import { UpstreamChecks } from './upstream-checks.js';
+import { WarmUp } from './warm-up.js';
 
 /** The parts of a service. Each one is documented in its own file. */
 export interface ServiceParts extends RequestParts {
   readonly requests: Requests;
   readonly queries: MirrorQueries;
   readonly removal: Removal;
+  readonly warmUp: WarmUp;
+  readonly health: Health;
+  readonly diskBudgets: DiskBudgets;
 }
 
 /** Creates the parts of a service, each after the parts that it uses. */
@@ -45,7 +50,8 @@ export function createParts(context: ServiceContext): ServiceParts {
     if (artifact === undefined) return;
     events.emit('evicted', { repository: artifact.repository, artifact, reason });
   };
-  const { maxMirrorBytes, maxStoreBytes, warning } = diskBudgets(config);
+  const budgets = diskBudgets(config);
+  const { maxMirrorBytes, maxStoreBytes, warning } = budgets;
   if (warning !== undefined) process.emitWarning(warning);
   const store = config.store ?? defaultStore(config, maxStoreBytes, onEvict);
   const locks = config.locks ?? defaultLocks(config);
@@ -101,7 +107,9 @@ export function createParts(context: ServiceContext): ServiceParts {
   const requests = new Requests(all);
   const queries = new MirrorQueries(all);
   const removal = new Removal({ ...work, builds, isFleet: fleet !== undefined });
-  return { ...all, requests, queries, removal };
+  const warmUp = new WarmUp(all);
+  const health = new Health(all);
+  return { ...all, requests, queries, removal, warmUp, health, diskBudgets: budgets };
 }
 
 /** Where the directory can't hold them, as on some network file systems, of this process only. */

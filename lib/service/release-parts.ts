@@ -12,7 +12,7 @@ const CLOSING_TIME = 30_000;
  * @param started the start, which may still run.
  */
 export async function releaseParts(
-  { builds, mirrors, writer, checks, refresher, removal, store, locks }: ServiceParts,
+  { builds, mirrors, writer, checks, refresher, removal, health, store, locks }: ServiceParts,
   config: Pick<ServiceConfig, 'store' | 'locks'>,
   started: () => Promise<void>,
 ): Promise<void> {
@@ -25,7 +25,7 @@ export async function releaseParts(
   await ended(builds.settled());
   await ended(mirrors.close(), writer.close());
   await ended(checks.settled(), refresher.settled());
-  await ended(removal.settled());
+  await ended(removal.settled(), health.settled());
   await ended(Promise.allSettled([started()]));
   if (late.aborted) {
     process.emitWarning('the service is closed, but a store or locks have not ended their calls');

@@ -30,6 +30,16 @@ export interface RepositoryStatus {
   readonly error: SnapshotError | undefined;
 }
 
+/** What a service keeps on the disk of `dataDir`, in bytes. */
+export interface DiskUsage {
+  /** The mirrors that were found so far, and `budgets.maxMirrorBytes`. */
+  readonly mirrors: { readonly bytes: number; readonly maxBytes: number };
+  /** The default store, and `budgets.maxStoreBytes`; `undefined` if the host app brought the store. */
+  readonly store: { readonly bytes: number; readonly maxBytes: number } | undefined;
+  /** The whole disk, with all else that is on it; `undefined` if the file system does not tell. */
+  readonly disk: { readonly freeBytes: number; readonly bytes: number } | undefined;
+}
+
 /** The state of a service at this moment, for gauges. Events report what happens in between. */
 export interface ServiceStats {
   /** Repositories that have a mirror, or that clients have requested. */

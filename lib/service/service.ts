@@ -23,18 +23,22 @@ import type { ServiceConfig } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import { SnapshotEmitter, type SnapshotEventSource } from '../events/emitter.js';
 import { failureFields, logFailures } from '../events/log-failures.js';
+import type { WarmSummary } from '../events/warm-events.js';
 import { requireWritable } from '../fs/require-writable.js';
 import { untilReady } from '../locks/host-lock.js';
 import { tellProgress } from '../mirror/clone-progress.js';
 import type { RepositoryId } from '../repository.js';
 import type { StoredFile } from '../stores/store.js';
 import { checkProcess } from '../workers/check-process.js';
+import { diskUsageOf } from './disk-usage.js';
 import { createParts, type ServiceParts } from './parts.js';
 import { releaseParts } from './release-parts.js';
-import type { RepositoryStatus, ServiceStats } from './service-status.js';
-import type { CloseOptions, SnapshotService } from './snapshot-service.js';
+import type { HealthOptions, ServiceHealth } from './service-health.js';
+import type { DiskUsage, RepositoryStatus, ServiceStats } from './service-status.js';
+import type { CloseOptions, SnapshotService, WarmOptions } from './snapshot-service.js';
 import { statsOf } from './stats.js';
 import { listRepositories, statusOf } from './status.js';
+import { checkWarm } from './warm-up.js';
 
 /**
  * The service that `createSnapshotService` makes: checks the arguments of calls, and passes them to
@@ -58,6 +62,7 @@ export class ArtifactService implements SnapshotService {
   /** @throws SnapshotError `INVALID_OPTIONS` when this process can't do the work. */
   constructor(config: ServiceConfig) {
     checkProcess(config.dataDir);
+    checkWarm(config);
     const events = new SnapshotEmitter();
     this.events = events.source;
     const stopping = this.#stopping.signal;
@@ -68,6 +73,7 @@ export class ArtifactService implements SnapshotService {
     logFailures(events.source, log);
     this.#config = config;
     this.#parts = createParts({ config, events, started: this.#started, stopping, closing });
+    this.#parts.health.watchStart();
     // A failed start is repeated for the next caller that needs it.
     this.#started().catch((error: unknown) => {
       if (closing.aborted) return;
@@ -182,6 +188,13 @@ export class ArtifactService implements SnapshotService {
     return await abortable(signal, () => this.#parts.refresher.refresh(canonical));
   }
 
+  async warm(
+    wanted: readonly (ArtifactId | RepositoryId)[],
+    options: WarmOptions = {},
+  ): Promise<WarmSummary> {
+    return await abortable(options.signal, () => this.#parts.warmUp.run(wanted, options));
+  }
+
   async notifyPush(url: string, { signal }: SignalOptions = {}): Promise<boolean> {
     const repository = repositoryAt(this.#config, url);
     if (repository === undefined || this.#stopping.signal.aborted) return false;
@@ -214,8 +227,16 @@ export class ArtifactService implements SnapshotService {
     });
   }
 
+  async health(options?: HealthOptions): Promise<ServiceHealth> {
+    return await this.#parts.health.report(options);
+  }
+
   stats(): ServiceStats {
     return statsOf(this.#parts);
+  }
+
+  async diskUsage({ signal }: SignalOptions = {}): Promise<DiskUsage> {
+    return await abortable(signal, () => diskUsageOf(this.#parts));
   }
 
   async close({ drain = false, signal }: CloseOptions = {}): Promise<void> {
@@ -264,6 +285,7 @@ export class ArtifactService implements SnapshotService {
     // Waits for all parts: the next attempt must not run beside parts of this one.
     await Promise.allSettled(parts);
     await Promise.all(parts);
+    this.#parts.warmUp.begin();
   }
 
   async #knows(repository: RepositoryId): Promise<boolean> {

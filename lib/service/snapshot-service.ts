@@ -12,9 +12,11 @@ import type {
 import type { ArtifactId, BundleId } from '../artifact/id.js';
 import type { SignalOptions } from '../async/signal-options.js';
 import type { SnapshotEventSource } from '../events/emitter.js';
+import type { WarmProgress, WarmSummary } from '../events/warm-events.js';
 import type { RepositoryId } from '../repository.js';
 import type { StoredFile } from '../stores/store.js';
-import type { RepositoryStatus, ServiceStats } from './service-status.js';
+import type { HealthOptions, ServiceHealth } from './service-health.js';
+import type { DiskUsage, RepositoryStatus, ServiceStats } from './service-status.js';
 
 /** How a service or a router closes. */
 export interface CloseOptions {
@@ -25,6 +27,12 @@ export interface CloseOptions {
   readonly drain?: boolean | undefined;
   /** When it aborts, draining ends, and the builds that still run are ended. */
   readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of `warm`. */
+export interface WarmOptions extends SignalOptions {
+  /** Called after each artifact. Its errors become warnings of the process. */
+  readonly onProgress?: ((progress: WarmProgress) => void) | undefined;
 }
 
 /**
@@ -133,6 +141,16 @@ export interface SnapshotService extends AsyncDisposable {
    */
   refresh(repository: RepositoryId, options?: SignalOptions): Promise<StoredArtifact>;
   /**
+   * Checks the upstreams of stored artifacts, and builds artifacts that are stale or missing, so that
+   * clients find them in the store. This is background work: it takes no slot that a client needs.
+   * A repository stands for its default snapshot. The failure of one artifact leaves the others
+   * alone, also if its repository is not allowed.
+   *
+   * @param wanted up to 10,000 artifacts; the first ones come first.
+   * @throws SnapshotError `INVALID_REQUEST`, `CLOSED`; the signal's reason.
+   */
+  warm(wanted: readonly (ArtifactId | RepositoryId)[], options?: WarmOptions): Promise<WarmSummary>;
+  /**
    * Reports a push to the repository with this clone URL. If the service knows the repository, it
    * refreshes it soon: it checks an upstream at most once per `checkInterval`.
    *
@@ -155,8 +173,19 @@ export interface SnapshotService extends AsyncDisposable {
    */
   listRepositories(options?: SignalOptions): Promise<RepositoryStatus[]>;
 
+  /**
+   * Tells whether the service can serve clients, and what is wrong. Never asks an upstream, and waits
+   * for `timeout` at most, whatever hangs.
+   */
+  health(options?: HealthOptions): Promise<ServiceHealth>;
   /** The state of the service at this moment, for gauges. */
   stats(): ServiceStats;
+  /**
+   * The bytes on the disk, and their budgets. Cost: one `stat` for each object of the default store.
+   *
+   * @throws SnapshotError `STORE_FAILED`
+   */
+  diskUsage(options?: SignalOptions): Promise<DiskUsage>;
 
   /** Ends all work, and releases threads, files and sockets. Idempotent. */
   close(options?: CloseOptions): Promise<void>;

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { SignalOptions } from '../async/signal-options.js';
+import type { SnapshotError } from '../errors.js';
 
 /** Flat text pairs that a store keeps beside an object's bytes and gives back exactly. */
 export type Metadata = Readonly<Record<string, string>>;
@@ -128,6 +129,11 @@ export interface SnapshotStore {
    * false.
    */
   readonly writesConditionally?: boolean | undefined;
+  /**
+   * Optional: the failure because of which the store works only in part at the moment, such as without
+   * the storage that it shares with others. `undefined`: it works. `service.health()` warns of it.
+   */
+  readonly degradation?: SnapshotError | undefined;
   /** `undefined` when nothing is stored under the key. */
   stat(key: string, options?: SignalOptions): Promise<StoredObject | undefined>;
   /**

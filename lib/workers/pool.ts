@@ -31,6 +31,7 @@ export class WorkerPool<Task, Event, Result> {
   readonly #idle = new Set<PoolThread>();
   readonly #running = new Set<Promise<Result>>();
   readonly #closing = new AbortController();
+  #failedStarts = 0;
 
   /**
    * @param maxIdle the most idle threads that are kept.
@@ -53,6 +54,11 @@ export class WorkerPool<Task, Event, Result> {
 
   get threads(): ThreadCounts {
     return { busy: this.#running.size, idle: this.#idle.size };
+  }
+
+  /** Threads that ended before they had started, since the last one that started. */
+  get failedStarts(): number {
+    return this.#failedStarts;
   }
 
   /** Starts a thread, unless one is idle, so that the next task does not wait for the start. */
@@ -94,15 +100,34 @@ export class WorkerPool<Task, Event, Result> {
 
   #start(): PoolThread {
     const stop = createStopCell();
-    const worker = startThread(this.#script, { stop });
+    const worker = this.#startWorker(stop);
     const started = new Promise<void>((resolve) => {
-      worker.once('message', () => resolve()).once('exit', () => resolve());
+      const fail = () => {
+        this.#failedStarts++;
+        resolve();
+      };
+      const begin = () => {
+        this.#failedStarts = 0;
+        worker.off('exit', fail);
+        resolve();
+      };
+      worker.once('message', begin).once('exit', fail);
     });
     const thread = { worker, stop, started };
     // A thread may fail between two tasks. Without a listener its error would end the process.
     worker.on('error', () => {});
     worker.once('exit', () => this.#idle.delete(thread));
     return thread;
+  }
+
+  #startWorker(stop: Int32Array): Worker {
+    try {
+      return startThread(this.#script, { stop });
+    } catch (cause) {
+      // The system may have no thread left.
+      this.#failedStarts++;
+      throw new SnapshotError('INTERNAL', `no worker started: ${messageOf(cause)}`, { cause });
+    }
   }
 }
 

@@ -49,6 +49,8 @@ export class CircuitBreaker {
   readonly #options: CircuitBreakerOptions;
   /** The circuit is open until then. */
   #openUntil = LONG_AGO;
+  /** Why the circuit was opened, until the store answers again. */
+  #outage: SnapshotError | undefined;
   readonly #probes = new SingleFlight<void>();
   /** Method and key that failed → until when it is not called again. */
   readonly #failing = recentlyUsed<string, Time>(MAX_REMEMBERED);
@@ -58,6 +60,11 @@ export class CircuitBreaker {
   constructor(store: SnapshotStore, options: CircuitBreakerOptions) {
     this.#store = store;
     this.#options = options;
+  }
+
+  /** Why the shared store is not called, or was not at last; `undefined`: it has answered since. */
+  get outage(): SnapshotError | undefined {
+    return this.#outage;
   }
 
   /** Whether the shared store recently failed to give a revision that it claims to have. */
@@ -172,7 +179,7 @@ export class CircuitBreaker {
     const failure = toStoreError(error);
     // A list may be slow although the store answers all other calls at once.
     const isOfList = method === 'list' || method === 'listReplaced';
-    if (failure instanceof StoreStalled && !isOfList) this.#openUntil = this.#retryAt();
+    if (failure instanceof StoreStalled && !isOfList) this.#open(failure);
     else void this.#probes.join(PROBE, () => this.#probe());
     this.#options.onFailure(key, failure);
     return failure;
@@ -206,7 +213,9 @@ export class CircuitBreaker {
     const asked = `${method} ${key}`;
     if (now() < (this.#failing.get(asked) ?? LONG_AGO)) return 'unanswered';
     try {
-      return await unlessAborted(this.#inTime(ask()), signal);
+      const answer = await unlessAborted(this.#inTime(ask()), signal);
+      this.#outage = undefined;
+      return answer;
     } catch (error) {
       signal?.throwIfAborted();
       this.#failing.set(asked, this.#retryAt());
@@ -224,10 +233,16 @@ export class CircuitBreaker {
   async #probe(): Promise<void> {
     try {
       await this.#inTime(this.#store.stat(PROBE));
-    } catch {
+      this.#outage = undefined;
+    } catch (error) {
       // The failure that led to this probe has been reported.
-      this.#openUntil = this.#retryAt();
+      this.#open(toStoreError(error));
     }
+  }
+
+  #open(failure: SnapshotError): void {
+    this.#openUntil = this.#retryAt();
+    this.#outage = failure;
   }
 
   #retryAt(): Time {

@@ -112,6 +112,11 @@ export class TieredStore implements SnapshotStore, AsyncDisposable {
     }
   }
 
+  /** The failure of the shared tier, until it answers again. */
+  get degradation(): SnapshotError | undefined {
+    return this.#shared.outage;
+  }
+
   async stat(key: string, { signal }: SignalOptions = {}): Promise<StoredObject | undefined> {
     signal?.throwIfAborted();
     return (await this.#find(key, 0, signal)).current;

@@ -1,8 +1,7 @@
-import { createSnapshotRouter } from 'express-git-snapshot';
+import express from 'express';
 import Koa from 'koa';
-import { express, listening, options } from './host.mjs';
+import { listening, port, snapshots } from './snapshots.js';
 
-const snapshots = createSnapshotRouter(options);
 const git = express().use('/git', snapshots);
 const app = new Koa();
 app.use(async (ctx, next) => {
@@ -10,4 +9,7 @@ app.use(async (ctx, next) => {
   ctx.respond = false; // the router answers
   git(ctx.req, ctx.res);
 });
-const server = app.listen(0, '127.0.0.1', () => listening(server, snapshots));
+app.use((ctx) => {
+  ctx.body = 'home\n';
+});
+const server = app.listen(port, () => listening(server));
