@@ -19,6 +19,7 @@ const blocks = (await Promise.all(pages.map(codeBlocksOf))).flat();
 const PICTURES: Record<string, string[]> = {
   'README.md': ['a request and its answer'],
   'docs/architecture.md': ['the layers'],
+  'docs/command.md': ['the line that a restore prints'],
   'docs/freshness.md': ['what a request gets'],
   'docs/observability.md': ['the spans of a request'],
   'docs/operating.md': ['the data directory'],
