@@ -24,8 +24,6 @@ import { SnapshotError, toSnapshotError } from '../errors.js';
 import { SnapshotEmitter, type SnapshotEventSource } from '../events/emitter.js';
 import { failureFields, logFailures } from '../events/log-failures.js';
 import type { WarmSummary } from '../events/warm-events.js';
-import { requireWritable } from '../fs/require-writable.js';
-import { untilReady } from '../locks/host-lock.js';
 import { tellProgress } from '../mirror/clone-progress.js';
 import type { RepositoryId } from '../repository.js';
 import type { StoredFile } from '../stores/store.js';
@@ -36,6 +34,7 @@ import { releaseParts } from './release-parts.js';
 import type { HealthOptions, ServiceHealth } from './service-health.js';
 import type { DiskUsage, RepositoryStatus, ServiceStats } from './service-status.js';
 import type { CloseOptions, SnapshotService, WarmOptions } from './snapshot-service.js';
+import { startParts } from './start-parts.js';
 import { statsOf } from './stats.js';
 import { listRepositories, statusOf } from './status.js';
 import { checkWarm } from './warm-up.js';
@@ -56,7 +55,9 @@ export class ArtifactService implements SnapshotService {
   readonly #stopping = new AbortController();
   /** Aborts when all running work must end. */
   readonly #closing = new AbortController();
-  readonly #started = startup(() => this.#start());
+  readonly #started = startup(() =>
+    startParts(this.#parts, this.#config.dataDir, this.#closing.signal),
+  );
   #released: Promise<void> | undefined;
 
   /** @throws SnapshotError `INVALID_OPTIONS` when this process can't do the work. */
@@ -270,22 +271,6 @@ export class ArtifactService implements SnapshotService {
       const progress = this.#parts.mirrors.find(repository)?.cloneProgress;
       throw SnapshotError.is(error) ? tellProgress(error, progress) : error;
     });
-  }
-
-  async #start(): Promise<void> {
-    this.#closing.signal.throwIfAborted();
-    await requireWritable(this.#config.dataDir);
-    // The first call makes a store on disk clean up after a crash. Later calls show its failures.
-    const store = this.#parts.store
-      .stat(artifactKey(defaultSnapshot({ host: '', path: '' })))
-      .catch(() => undefined);
-    const { locks, mirrors, writer } = this.#parts;
-    const locksReady = untilReady(locks, this.#closing.signal);
-    const parts = [mirrors.start(), writer.start(), store, locksReady];
-    // Waits for all parts: the next attempt must not run beside parts of this one.
-    await Promise.allSettled(parts);
-    await Promise.all(parts);
-    this.#parts.warmUp.begin();
   }
 
   async #knows(repository: RepositoryId): Promise<boolean> {
