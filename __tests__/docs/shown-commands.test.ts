@@ -15,6 +15,7 @@ import { codeBlocks, readPage } from './markdown.js';
 
 const PAGES = ['README.md', 'docs/quickstart.md', 'docs/http.md'];
 const SERVER = 'http://localhost:3000';
+const COMMAND = `${process.execPath} ${join(process.cwd(), 'dist/command/main.js')}`;
 
 const { directory, defer } = cleanup(afterAll);
 
@@ -72,13 +73,16 @@ function here(code: string): string {
   return code.replaceAll(SERVER, url).replaceAll('https://github.com', upstream.url);
 }
 
-/** Where a client runs its commands: a checkout that lacks the last commit. */
+/** Where a client runs its commands: a checkout that lacks the last commit. Its npx has the package already. */
 async function reader(): Promise<{ cwd: string; env: Record<string, string | undefined> }> {
   const home = await directory();
+  const npx = `#!/bin/sh\n[ "$1" = express-git-snapshot ] && shift && exec ${COMMAND} "$@"\n`;
+  await writeFile(join(home, 'npx'), npx, { mode: 0o755 });
   const cwd = join(home, 'checkout');
   await cloneWithGit(`${upstream.url}/org/repo`, cwd);
   await git(cwd, 'reset', '--quiet', '--hard', 'HEAD~1');
-  return { cwd, env: { HOME: home, GIT_CONFIG_GLOBAL: undefined } };
+  const PATH = `${home}:${process.env.PATH}`;
+  return { cwd, env: { PATH, HOME: home, GIT_CONFIG_GLOBAL: undefined } };
 }
 
 /** Starts the README's server in the app, on a free port, with the upstream as github.com. @returns its URL. */

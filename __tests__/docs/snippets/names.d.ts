@@ -14,6 +14,11 @@ declare const service: import('express-git-snapshot').SnapshotService;
 declare const repository: import('express-git-snapshot').RepositoryId;
 declare const store: import('express-git-snapshot/s3').S3Store;
 declare const locks: import('express-git-snapshot/locks').MachineLocks;
+declare const status: import('express-git-snapshot/status-page').StatusPage;
+declare const requireAdmin: import('express').RequestHandler;
+declare const backend: { add(feature: Promise<{ default: object }>): void };
+declare const dataDir: string;
+declare const hosts: string[];
 declare const url: string;
 declare const directory: string;
 declare const token: string;
@@ -30,8 +35,14 @@ declare function userOf(
   authorization: string | undefined,
   options: { signal: AbortSignal },
 ): Promise<{ repositories: string[] } | undefined>;
+declare namespace Express {
+  interface Request {
+    user: { isAdmin: boolean };
+  }
+}
 declare namespace NodeJS {
   interface ProcessEnv {
+    GITHUB_SHA: string;
     GITHUB_TOKEN: string;
     REDIS_URL: string;
     WEBHOOK_SECRET: string;
@@ -40,12 +51,14 @@ declare namespace NodeJS {
 
 // What the reader of a page has imported already.
 declare const express: typeof import('express');
+declare const createHealthRouter: Main['createHealthRouter'];
 declare const createSnapshotRouter: Main['createSnapshotRouter'];
 declare const createSnapshotService: Main['createSnapshotService'];
 declare const createWebhookHandler: Main['createWebhookHandler'];
 declare const parseRepository: Main['parseRepository'];
 declare const restoreSnapshot: Client['restoreSnapshot'];
 declare const instrumentService: typeof import('express-git-snapshot/opentelemetry').instrumentService;
+declare const createStatusPage: typeof import('express-git-snapshot/status-page').createStatusPage;
 declare const storeContract: typeof import('express-git-snapshot/testing').storeContract;
 declare const S3Store: typeof import('express-git-snapshot/s3').S3Store;
 declare const test: typeof import('node:test').test;
