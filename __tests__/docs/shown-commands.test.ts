@@ -13,7 +13,13 @@ import { cleanup } from '../support/temporary-directory.js';
 import { startUpstream, type Upstream } from '../support/upstream.js';
 import { codeBlocks, readPage } from './markdown.js';
 
-const PAGES = ['README.md', 'docs/quickstart.md', 'docs/http.md'];
+const PAGES = [
+  'README.md',
+  'docs/quickstart.md',
+  'docs/http.md',
+  'docs/restoring.md',
+  'docs/private-repositories.md',
+];
 const SERVER = 'http://localhost:3000';
 const COMMAND = `${process.execPath} ${join(process.cwd(), 'dist/command/main.js')}`;
 
@@ -27,7 +33,8 @@ let url: string;
 beforeAll(async () => {
   const root = await directory();
   await buildSmall(join(root, 'org', 'repo'));
-  await cp(join(root, 'org', 'repo'), join(root, 'expressjs', 'express'), { recursive: true });
+  for (const path of ['my-org/repo', 'expressjs/express'])
+    await cp(join(root, 'org', 'repo'), join(root, path), { recursive: true });
   upstream = await startUpstream({ root });
   defer(() => upstream.close());
   app = await directory();
@@ -39,7 +46,9 @@ beforeAll(async () => {
 
 test.each(PAGES)('All commands for clients on the page %s work as they are shown', async (page) => {
   const text = await readPage(page);
-  const commands = codeBlocks(text, ['sh']).filter((code) => code.includes(SERVER));
+  const commands = codeBlocks(text, ['sh']).filter(
+    (code) => code.includes('curl') || code.includes(SERVER),
+  );
   expect(commands).not.toEqual([]);
   for (const command of commands) await run('bash', ['-ec', here(command)], await reader());
 });
@@ -82,7 +91,8 @@ async function reader(): Promise<{ cwd: string; env: Record<string, string | und
   await cloneWithGit(`${upstream.url}/org/repo`, cwd);
   await git(cwd, 'reset', '--quiet', '--hard', 'HEAD~1');
   const PATH = `${home}:${process.env.PATH}`;
-  return { cwd, env: { PATH, HOME: home, GIT_CONFIG_GLOBAL: undefined } };
+  const variables = { url: `${url}/git/github.com/org/repo/snapshot.tar.zst`, SNAPSHOT_TOKEN: 'x' };
+  return { cwd, env: { PATH, HOME: home, GIT_CONFIG_GLOBAL: undefined, ...variables } };
 }
 
 /** Starts the README's server in the app, on a free port, with the upstream as github.com. @returns its URL. */
