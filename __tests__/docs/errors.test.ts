@@ -1,11 +1,13 @@
 /**
  * @one-node-version
  */
+import { exitCodeOf } from '../../lib/command/exit-codes.js';
 import { ERROR_CODES, type SnapshotErrorCode } from '../../lib/error-codes.js';
 import { SnapshotError } from '../../lib/errors.js';
-import { codeBlocks, codeSpans, readPage, readTable } from './markdown.js';
+import { codeBlocks, codeSpans, readPage, readTable, withoutCode } from './markdown.js';
 
 const PAGE = 'docs/errors.md';
+const TROUBLESHOOTING = 'docs/troubleshooting.md';
 
 test('The page of errors lists every error code once', async () => {
   const documented = [...(await rows('Of the server')), ...(await rows('Of the restore client'))];
@@ -33,6 +35,24 @@ test('The page of errors says which codes are transient', async () => {
 test('Every code of the restore client would be sent with status 500', async () => {
   for (const [code] of await rows('Of the restore client'))
     expect(new SnapshotError(code, '').httpStatus).toBe(500);
+});
+
+test('The page of troubleshooting says of every code what to do', async () => {
+  const codes = codeSpans(withoutCode(await readPage(TROUBLESHOOTING)));
+  expect(ERROR_CODES.filter((code) => !codes.includes(code))).toEqual([]);
+});
+
+test('The page of troubleshooting gives each code of a restore the exit code of the command', async () => {
+  const heading = 'restoreSnapshot and npx express-git-snapshot restore';
+  const table = await readTable(TROUBLESHOOTING, heading);
+  const codes = (await rows('Of the restore client')).map(([code]) => code);
+  expect(table.rows.map(([code = '']) => codeSpans(code)[0]).sort()).toEqual(codes.sort());
+  for (const [cell = '', exitCode] of table.rows) {
+    const code = codes.find((one) => one === codeSpans(cell)[0]);
+    // A failed download has one by its status.
+    if (code === undefined || code === 'DOWNLOAD_FAILED') continue;
+    expect([code, exitCode]).toEqual([code, String(exitCodeOf(new SnapshotError(code, '')))]);
+  }
 });
 
 test('The page of errors shows a problem document as the server sends it', async () => {

@@ -43,7 +43,8 @@ export function testHosts(kind: Kind): void {
       NEXT_TELEMETRY_DISABLED: '1',
       CERTIFICATE: cert,
       KEY: key,
-      LOCATION: codeBlocks(await readPage('docs/operating.md'), ['nginx']).join(''),
+      // The first block, which forwards requests to the app.
+      NGINX: codeBlocks(await readPage('docs/proxies.md'), ['nginx'])[0],
     };
   }
 

@@ -7,6 +7,7 @@ import { type IncomingHttpHeaders, request } from 'node:http';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { FileSystemStore } from '../../lib/index.js';
+import { codeBlocks, readPage } from '../docs/markdown.js';
 import { type FreshRepository, freshRepository, read } from '../support/fresh-repository.js';
 import { BUILD_AT_ONCE, type HostApp } from '../support/host-app.js';
 import { push } from '../support/small-repositories.js';
@@ -45,49 +46,31 @@ async function get(url: string, headers: Record<string, string> = {}): Promise<A
   });
 }
 
-/** The configuration that the page about operating shows. */
+/** A configuration of the page, with the addresses of this test. */
+async function shown(language: string, app: string, directory: string): Promise<string> {
+  const blocks = codeBlocks(await readPage('docs/proxies.md'), [language]);
+  const [block] = blocks.filter((code) => code.includes('/srv/data/snapshots'));
+  if (block === undefined) throw new Error(`the page has no such configuration of ${language}`);
+  return block
+    .replaceAll('/srv/data/snapshots', directory)
+    .replaceAll('http://127.0.0.1:3000', app);
+}
+
 const SITES = {
   nginx: {
     offload: 'x-accel-redirect',
     ifRangeWithDate: 206,
-    start: (app: string, directory: string) =>
-      startNginx(
-        shared,
-        `
-          location /git/ {
-            proxy_pass ${app};
-          }
-          location /express-git-snapshot/ {
-            internal;
-            alias "${directory}/";
-            max_ranges 1;
-            etag off;
-            if_modified_since off;
-            add_header ETag $upstream_http_etag;
-            add_header Last-Modified $upstream_http_last_modified;
-            add_header Link $upstream_http_link;
-            add_header Snapshot-Commit $upstream_http_snapshot_commit;
-            add_header X-Cachew-Snapshot-Commit $upstream_http_x_cachew_snapshot_commit;
-            add_header X-Cachew-Bundle-Url $upstream_http_x_cachew_bundle_url;
-          }`,
-      ),
+    start: async (app: string, directory: string) => {
+      const files = await shown('nginx', app, directory);
+      return await startNginx(shared, `location /git/ { proxy_pass ${app}; } ${files}`);
+    },
   },
   Apache: {
     offload: 'x-sendfile',
     // Apache takes a date for weak in its first minute (RFC 9110, section 8.8.2.2).
     ifRangeWithDate: 200,
-    start: (app: string, directory: string) =>
-      startApache(
-        shared,
-        directory,
-        `
-          ProxyPass /git/ ${app}/git/
-          <Location /git/>
-            XSendFile on
-            XSendFilePath "${directory}"
-          </Location>
-          MaxRanges 1`,
-      ),
+    start: async (app: string, directory: string) =>
+      await startApache(shared, directory, await shown('apache', app, directory)),
   },
 } as const;
 

@@ -1,6 +1,7 @@
 import type { ArtifactId } from '../../lib/artifact/id.js';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { parseRepository } from '../../lib/repository.js';
+import { codeBlocks, readPage } from '../docs/markdown.js';
 import { COMMIT, FakeService } from './fake-service.js';
 import {
   EXPRESS,
@@ -13,7 +14,9 @@ import {
 } from './test-server.js';
 
 const OTHER = 'f'.repeat(40);
-const LINK = `<snapshot.bundle?base=${COMMIT}>; rel="urn:relation-type:express-git-snapshot:bundle"; type="application/x-git-bundle"`;
+/** As the page has it, on several lines. */
+const [SHOWN = ''] = codeBlocks(await readPage('docs/http.md'), ['http']);
+const LINK = SHOWN.replace(/\s+/g, ' ').replace('Link: ', '').trim();
 const PATH = '/github.com/org/repo/snapshot.tar.zst';
 
 describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) => {

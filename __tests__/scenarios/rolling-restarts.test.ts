@@ -18,7 +18,7 @@ import { cleanup } from '../support/temporary-directory.js';
 import { freePort } from '../support/web-server.js';
 
 /*
- * Processes with one data directory behind nginx, configured as the page on operating says. They are
+ * Processes with one data directory behind nginx, configured as the page on proxies says. They are
  * restarted one after another, while clients request stored snapshots and snapshots of new
  * repositories. `npm run stress -- rolling` does so for TEST_SECONDS.
  */
@@ -53,7 +53,7 @@ async function start(argument: object): Promise<ChildProcess> {
 
 /** The configuration of the page, with these processes. */
 async function configuration(ports: readonly number[], port: number): Promise<string> {
-  const [recipe = ''] = codeBlocks(await readPage('docs/operating.md'), ['nginx']);
+  const [recipe = ''] = codeBlocks(await readPage('docs/proxies.md'), ['nginx']);
   const servers = ports.map((one) => `server 127.0.0.1:${one} max_fails=0;`).join('\n');
   const [upstream = '', location = ''] = recipe.split(/(?=^location)/m);
   expect(location).toContain('proxy_pass http://app;');

@@ -1,4 +1,4 @@
-// The app behind nginx, configured as docs/operating.md says.
+// The app behind nginx, configured as docs/proxies.md says.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -17,6 +17,8 @@ mkdirSync(place);
 const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
   (name) => `${name}_temp_path ${place}/${name};`,
 );
+const shown = process.env.NGINX.replaceAll(/:300\d\b/g, `:${server.address().port}`);
+const [upstream, location] = shown.split(/(?=^location)/m);
 const config = `
   daemon off;
   master_process off;
@@ -26,9 +28,10 @@ const config = `
   http {
     access_log off;
     ${temporary.join('\n')}
+    ${upstream}
     server {
       listen 127.0.0.1:${port};
-      ${process.env.LOCATION.replace(/:3000\b/, `:${server.address().port}`)}
+      ${location}
     }
   }`;
 writeFileSync(`${place}/nginx.conf`, config);
