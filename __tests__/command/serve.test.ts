@@ -113,34 +113,35 @@ test('restore brings a checkout up to date, and drops local changes only with --
   expect(await git(target, 'rev-parse', 'HEAD')).toBe(last);
 });
 
-test('A restore whose connection breaks goes on where it was: from a build, and from the store', async () => {
+test('A connection that breaks is continued: of a build, a stored snapshot, and a bundle', async () => {
   const { url } = await startServer();
-  for (const [name, status] of [
-    ['cold', /^20[06]$/],
-    ['warm', /^206$/],
-  ] as const) {
-    const statuses: number[] = [];
-    const cutting = createServer(async (req, res) => {
-      const forwarded = request(`${new URL(url).origin}${req.url}`, { headers: req.headers }).end();
-      const [answer] = await once(forwarded, 'response');
-      statuses.push(answer.statusCode);
-      res.writeHead(answer.statusCode, answer.headers);
-      if (statuses.length > 1) return answer.pipe(res);
-      const [bytes] = await once(answer, 'data');
-      res.write(bytes.subarray(0, 1000), () => res.destroy());
-      answer.destroy();
-    });
-    const { pathname } = new URL(`${url}/org/repo`);
-    const directory = `${target}-${name}`;
-    const cut = `${await listen(cutting, defer)}${pathname}`;
-    expect(await runCommand(['restore', cut, directory])).toMatchObject({
-      exitCode: 0,
-      stderr: '',
-    });
-    expect(statuses).toEqual([200, expect.anything()]);
-    expect(String(statuses[1])).toMatch(status);
+  let statuses: number[] = [];
+  // Passes requests on, and sends half of the first answer.
+  const cutting = createServer(async (req, res) => {
+    const forwarded = request(`${new URL(url).origin}${req.url}`, { headers: req.headers }).end();
+    const [answer] = await once(forwarded, 'response');
+    statuses.push(answer.statusCode);
+    res.writeHead(answer.statusCode, answer.headers);
+    if (statuses.length > 1) return answer.pipe(res);
+    const [bytes] = await once(answer, 'data');
+    res.write(bytes.subarray(0, bytes.length / 2), () => res.destroy());
+    answer.destroy();
+  });
+  const cut = `${await listen(cutting, defer)}${new URL(url).pathname}/org/repo`;
+  const expectContinued = async (directory: string, line: RegExp, ...expected: unknown[]) => {
+    statuses = [];
+    const stdout = expect.stringMatching(line);
+    const args = ['restore', '--retry-for=0', cut, directory];
+    expect(await runCommand(args)).toEqual({ exitCode: 0, stdout, stderr: '' });
+    expect(statuses).toEqual(expected);
     expect(await git(directory, 'status', '--porcelain')).toBe('');
-  }
+  };
+  // The server may still be building at the second request.
+  await expectContinued(`${target}-cold`, /^Restored /, 200, expect.any(Number));
+  await expectContinued(target, /^Restored /, 200, 206);
+  const pushed = await push(repository.bare);
+  await expectContinued(target, /^Updated /, 200, expect.any(Number));
+  expect(await git(target, 'rev-parse', 'HEAD')).toBe(pushed);
 });
 
 test('GIT_TOKEN reads a private repository, and is printed nowhere', async () => {

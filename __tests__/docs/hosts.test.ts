@@ -35,9 +35,12 @@ test('The page names the messages of the log', async () => {
   const { rows } = await readTable(PAGE, 'Loggers');
   const messages = rows.flatMap(([, , cell = '']) => codeSpans(cell));
   const sources = await Promise.all(
-    ['lib/events/log-failures.ts', 'lib/http/answer-request.ts', 'lib/service/service.ts'].map(
-      readPage,
-    ),
+    [
+      'lib/events/log-failures.ts',
+      'lib/http/answer-request.ts',
+      'lib/service/service.ts',
+      'lib/status-page/answer-request.ts',
+    ].map(readPage),
   );
   expect(messages.length).toBeGreaterThan(6);
   for (const message of messages) expect(sources.join('\n')).toContain(`'${message}'`);

@@ -90,7 +90,8 @@ describe('The repositories', () => {
     service.add('git.test/org/stale', { isCurrent: false });
     service.add('git.test/org/failing', { error });
     service.add('git.test/org/mirrored', { mirror, stored: undefined });
-    service.add('git.test/org/absent', { stored: undefined, requestedAt: now });
+    const cloning = { ...mirror, state: 'cloning' } as const;
+    service.add('git.test/org/absent', { mirror: cloning, stored: undefined, requestedAt: now });
     const host = await startPage(service, defer);
     service.hit('git.test/org/current');
     service.hit('git.test/org/current');
@@ -204,7 +205,7 @@ describe('Live updates', () => {
     const clone = service.job('clone', 'git.test/org/new');
     clone.start();
     const counts = { receivedBytes: 5_000, receivedObjects: 50, totalObjects: 200 };
-    clone.progress({ kind: 'message', text: 'Counting objects: 100%\r\n' });
+    clone.progress({ kind: 'message', text: 'Counting objects: 99%\rCounting objects: 100%\r\n' });
     clone.progress({ kind: 'pack', phase: 'receiving', ...counts });
     const running = await stream.next('overview', ({ jobs }) => jobs.length === 1);
     expect(running.jobs[0]).toMatchObject({

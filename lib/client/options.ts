@@ -64,7 +64,7 @@ export interface ConnectionOptions {
    * and does not rule out that a retry helps, if it refuses or cuts the connection, or breaks off.
    * The client waits for as long as `Retry-After` says, else from half a second up to 15 seconds. A
    * wait that would end later is not begun: the call fails at once, with the last error. 0: no
-   * request is repeated.
+   * request is repeated; the rest of a download that broke off is requested all the same.
    *
    * @default 60_000
    */

@@ -43,11 +43,10 @@ export function logFailures(events: SnapshotEventSource, log: Log): void {
     if (error === undefined) log.warn('refused repository deleted', { repository: name });
     else log.error('refused repository not deleted', failureFields(error, repository));
   });
-  events.on('warmed', ({ total, failures }) => {
+  events.on('warmed', ({ failures }) => {
     const [first] = failures;
     if (first === undefined) return;
     const { artifact, error } = first;
-    const message = `${failures.length} of ${total} artifacts not warmed up`;
-    log.warn(message, failureFields(error, artifact.repository));
+    log.warn('some artifacts not warmed up', failureFields(error, artifact.repository));
   });
 }

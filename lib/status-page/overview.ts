@@ -9,7 +9,9 @@ import type { ShownService } from './schema.js';
 /** Jobs that the page shows. */
 const MAX_JOBS = 50;
 /** Milliseconds for which the usage of the disk is not looked up again. */
-const USAGE_AGE = 15_000;
+const USAGE_AGE = 5_000;
+/** A look-up that takes long counts for this many times as long. */
+const USAGE_PART = 50;
 
 /** Reads the state of the service at once. The usage of the disk is that of a few seconds ago. */
 export class OverviewSource {
@@ -22,6 +24,7 @@ export class OverviewSource {
   #failure: RowFailure | undefined;
   #isReading = false;
   #readAt: Time = LONG_AGO;
+  #usageAge = USAGE_AGE;
 
   /** @param onChange is called when the usage of the disk is known. */
   constructor(
@@ -59,8 +62,9 @@ export class OverviewSource {
   }
 
   async #readUsage(): Promise<void> {
-    if (this.#isReading || elapsedSince(this.#readAt) < USAGE_AGE) return;
+    if (this.#isReading || elapsedSince(this.#readAt) < this.#usageAge) return;
     this.#isReading = true;
+    const since = now();
     try {
       this.#usage = await this.#service.diskUsage({ signal: this.#closing });
       this.#failure = undefined;
@@ -70,6 +74,7 @@ export class OverviewSource {
     } finally {
       this.#isReading = false;
       this.#readAt = now();
+      this.#usageAge = Math.max(USAGE_AGE, elapsedSince(since) * USAGE_PART);
     }
     this.#onChange();
   }

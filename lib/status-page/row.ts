@@ -31,7 +31,7 @@ export function rowOf(
 
 function stateOf({ mirror, stored, isCurrent }: RepositoryStatus): RepositoryState {
   if (stored !== undefined) return isCurrent ? 'current' : 'stale';
-  return mirror === undefined ? 'absent' : 'mirrored';
+  return mirror?.state === 'ready' ? 'mirrored' : 'absent';
 }
 
 /** Whether there is anything to show of a repository that the service may have forgotten. */

@@ -25,10 +25,20 @@ export function afterProgress(job: RunningJob, progress: FetchProgress): Running
       return { ...job, progress: { ...counts, message: before.message } };
     }
     case 'message':
-      return { ...job, progress: { ...before, message: shortened(progress.text.trim()) } };
+      return { ...job, progress: { ...before, message: shortened(lastLine(progress.text)) } };
     case 'request':
       return { ...job, progress: before };
   }
+}
+
+/** git sends several states of its progress at once, each with a carriage return at its end. */
+function lastLine(text: string): string {
+  return (
+    text
+      .trimEnd()
+      .split(/[\r\n]+/)
+      .at(-1) ?? ''
+  );
 }
 
 function variantOf(id: ArtifactId): string | undefined {

@@ -4,6 +4,7 @@ import { visible } from './format.js';
 import { JobsView } from './jobs-view.js';
 import { Live } from './live.js';
 import { OverviewView } from './overview-view.js';
+import { RemovalQuestion } from './removal-question.js';
 import { RepositoriesView } from './repositories-view.js';
 import { act, getRepositories, getStart, RequestFailure } from './requests.js';
 import { queryOf, readSelection, type Selection, writeSelection } from './selection.js';
@@ -19,6 +20,7 @@ const TICK = 1_000;
 
 const connection = byId('connection', HTMLElement);
 const notice = byId('notice', HTMLElement);
+const question = new RemovalQuestion();
 
 function showConnection(state: 'live' | 'polling' | 'cut', text: string): void {
   connection.dataset.state = state;
@@ -62,20 +64,8 @@ function copyBySelection(text: string): void {
   if (!isCopied) throw new Error('the browser does not copy');
 }
 
-function confirmRemoval(name: string): Promise<boolean> {
-  const dialog = byId('confirm', HTMLDialogElement);
-  setText(byId('confirm-name', HTMLElement), visible(name));
-  dialog.returnValue = 'cancel';
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener('close', () => resolve(dialog.returnValue === 'remove'), {
-      once: true,
-    });
-  });
-}
-
 async function begin(action: StatusPageAction, name: string): Promise<void> {
-  if (action === 'remove' && !(await confirmRemoval(name))) return;
+  if (action === 'remove' && !(await question.ask(name))) return;
   await act(action, name)
     .then(() => showNotice(''))
     .catch((error: unknown) => {
