@@ -97,7 +97,7 @@ test('A failure after the first frame is no success for anyone, also behind ngin
   const nginx = await startNginx({ directory, defer }, `location / { proxy_pass ${app.url}; }`);
   const url = app.snapshotUrl('org/repo').replace(app.url, nginx.url);
   const target = join(await directory(), 'target');
-  const restoring = restoreSnapshot({ url, directory: target });
+  const restoring = restoreSnapshot({ url, directory: target, retryTimeout: 0 });
   const failed = expect(restoring).rejects.toMatchObject({ code: 'DOWNLOAD_FAILED', status: 200 });
   const waiting = await beginWaiting(url);
   const curl = execute('curl', ['-sSf', '-o', '/dev/null', url]);
