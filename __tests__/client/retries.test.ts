@@ -63,6 +63,20 @@ test('A signal ends the wait for a busy server, with its own reason', async () =
   expect(requests).toHaveLength(1);
 });
 
+test('A server that names a time of months gets one request, not one each millisecond', async () => {
+  const leaving = new AbortController();
+  const again = (res: ServerResponse) => {
+    busy(503, 10_000_000)(res);
+    leaving.abort(new Error('asked again'));
+  };
+  const { url } = await serveAfter((res) => {
+    busy(503, 10_000_000)(res);
+    res.on('close', () => setTimeout(() => leaving.abort(new Error('waits')), 100));
+  }, again);
+  const options = { signal: leaving.signal, retryTimeout: Number.POSITIVE_INFINITY };
+  await expect(restore(url, options)).rejects.toThrow('waits');
+});
+
 test.each([-1, Number.NaN])('A retryTimeout of %d is refused', async (retryTimeout) => {
   await expect(restore('http://localhost/', { retryTimeout })).rejects.toMatchObject({
     code: 'INVALID_OPTIONS',

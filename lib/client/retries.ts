@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { elapsedSince, now } from '../async/clock.js';
+import { MAX_DELAY } from '../async/deadline.js';
 import { hasCode, SnapshotError } from '../errors.js';
 import { DownloadError } from './download-error.js';
 
@@ -46,7 +47,8 @@ export async function withRetries<T>(
       if (!isPassing(error) || signal?.aborted) throw error;
       const wait = error.retryAfter === undefined ? delay : 1000 * error.retryAfter;
       if (elapsedSince(start) + wait > timeout) throw error;
-      await setTimeout(wait, undefined, { signal });
+      // Node takes a longer delay for 1 ms.
+      await setTimeout(Math.min(wait, MAX_DELAY), undefined, { signal });
     }
   }
 }

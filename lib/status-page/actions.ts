@@ -35,7 +35,9 @@ export function requireSameOrigin({ headers }: Request): void {
   }
   const { origin, host = headers[':authority'] } = headers;
   if (origin === undefined) return; // no browser: it sends no cookies by itself
-  if (!URL.canParse(origin) || new URL(origin).host !== new URL(`http://${host}`).host) {
+  const own = `http://${host}`;
+  const isParsable = URL.canParse(origin) && URL.canParse(own);
+  if (!isParsable || new URL(origin).host !== new URL(own).host) {
     throw refuse('the origin of the request is not its host');
   }
 }

@@ -40,7 +40,7 @@ export async function openCheckout(directory: string): Promise<Checkout> {
   if (!(await lstat(gitDirectory)).isDirectory()) {
     throw unsupported('its .git is no directory, as in a worktree or submodule');
   }
-  const config = await readConfig(join(gitDirectory, 'config'));
+  const config = await readOwnConfig(gitDirectory);
   refuseConfig(config);
   if (await unlessMissing(lstat(join(gitDirectory, 'objects/info/alternates')))) {
     throw unsupported('it borrows objects of another repository (objects/info/alternates)');
@@ -55,6 +55,19 @@ export async function openCheckout(directory: string): Promise<Checkout> {
 export async function readConfig(path: string): Promise<ConfigFile> {
   const text = await unlessMissing(readFile(path, 'latin1'));
   if (text === undefined) throw unsupported('it has no .git/config');
+  return parseConfig(text);
+}
+
+/** With `.git/config.worktree`, where `git sparse-checkout` writes: its values replace those before. */
+async function readOwnConfig(gitDirectory: string): Promise<ConfigFile> {
+  const path = join(gitDirectory, 'config');
+  const config = await readConfig(path);
+  if (!config.boolean('extensions.worktreeconfig', false)) return config;
+  const texts = [path, `${path}.worktree`].map((file) => unlessMissing(readFile(file, 'latin1')));
+  return parseConfig((await Promise.all(texts)).join('\n'));
+}
+
+function parseConfig(text: string): ConfigFile {
   try {
     return new ConfigFile(text);
   } catch (error) {

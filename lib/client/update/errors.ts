@@ -15,6 +15,11 @@ export function locked(lock: string): SnapshotError {
   return new SnapshotError('CHECKOUT_LOCKED', message);
 }
 
+/** @param what another program has changed since the update looked at it. */
+export function changedMeanwhile(what: string): SnapshotError {
+  return new SnapshotError('CHECKOUT_LOCKED', `another program has changed ${what} meanwhile`);
+}
+
 export function localChanges(why: string): SnapshotError {
   return new SnapshotError('LOCAL_CHANGES', `${why}; nothing in the working tree was changed`);
 }

@@ -2,13 +2,14 @@ import { isUtf8 } from 'node:buffer';
 import { lstatSync, readdirSync, rmdirSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { shownName } from '../../archive/entry-path.js';
 import { hasCode } from '../../errors.js';
 import { isNoFile, unlessMissing } from '../../fs/errors.js';
 import { OID_PATTERN } from '../../git/object.js';
 import { parsePackedRefs, RefList } from '../../git/ref-list.js';
 import { encodeHead, isValidRefName, type Ref } from '../../git/refs.js';
 import { placesIn } from '../file-system.js';
-import { locked, unsupported } from './errors.js';
+import { changedMeanwhile, unsupported } from './errors.js';
 import { replaceLocked } from './lock-file.js';
 
 /** What `HEAD` or another symbolic ref says. */
@@ -71,7 +72,7 @@ export class LocalRefs {
    * Sets remote-tracking branches, and adds tags that are not there. Other refs that stand in the way
    * of a branch (`a` of `a/b`) were deleted upstream, and go.
    *
-   * @throws SnapshotError `CHECKOUT_LOCKED`
+   * @throws SnapshotError `CHECKOUT_LOCKED`; `CHECKOUT_UNSUPPORTED` if another ref is in the way.
    */
   async track(fetched: Iterable<Ref>): Promise<void> {
     const loose = this.#looseNames();
@@ -84,8 +85,11 @@ export class LocalRefs {
     }
     if (updates.size === 0) return;
     const isStale = staleTracking(updates);
+    const present = [...loose, ...Array.from(packed, ({ name }) => name)];
+    const kept = present.filter((name) => !isStale(name));
+    refuseBlocked(updates, new Set([...kept, ...updates.keys()]));
     // Loose refs count before packed ones, so these have their old values until they are replaced.
-    await replaceLocked(join(this.#directory, 'packed-refs'), async () => {
+    await replaceLocked(join(this.#directory, 'packed-refs'), this.#directory, async () => {
       this.#packed = undefined;
       const before = [...(await this.packed())];
       const kept = before.filter(({ name }) => !updates.has(name) && !isStale(name));
@@ -99,6 +103,12 @@ export class LocalRefs {
     }
   }
 
+  /** @throws SnapshotError `CHECKOUT_UNSUPPORTED` if a ref of another name prevents this one. */
+  async refuseBlockedName(name: string): Promise<void> {
+    const packed = Array.from(await this.packed(), (ref) => ref.name);
+    refuseBlocked(new Set([name]), new Set([...this.#looseNames(), ...packed, name]));
+  }
+
   /**
    * Writes a loose ref.
    *
@@ -108,10 +118,10 @@ export class LocalRefs {
   async write(name: string, oid: string, expected: string | undefined): Promise<void> {
     const file = this.#fileOf(name);
     removeEmptyDirectories(file);
-    await replaceLocked(file, async () => {
+    await replaceLocked(file, this.#directory, async () => {
       this.#packed = undefined;
       const now = (await this.read(name)) ?? '';
-      if (expected !== undefined && now !== expected) throw locked(`${file}.lock`);
+      if (expected !== undefined && now !== expected) throw changedMeanwhile(name);
       return Buffer.from(`${oid}\n`);
     });
   }
@@ -122,7 +132,7 @@ export class LocalRefs {
       'ref' in head
         ? encodeHead({ kind: 'branch', ref: head.ref, oid: undefined })
         : encodeHead({ kind: 'detached', oid: head.oid });
-    await replaceLocked(join(this.#directory, 'HEAD'), async () => content);
+    await replaceLocked(join(this.#directory, 'HEAD'), this.#directory, async () => content);
   }
 
   async #loose(name: string): Promise<LocalHead | undefined> {
@@ -165,6 +175,19 @@ function staleTracking(updates: ReadonlyMap<string, Ref>): (name: string) => boo
     if (!name.startsWith('refs/remotes/origin/') || updates.has(name)) return false;
     return above.has(name) || parentsOf(name).some((parent) => updates.has(parent));
   };
+}
+
+/**
+ * Refs are files and directories: there is no `a/b` where `a` is.
+ *
+ * @param added names that are in `all`, too.
+ */
+function refuseBlocked(added: { has(name: string): boolean }, all: ReadonlySet<string>): void {
+  for (const name of all) {
+    const parent = parentsOf(name).find((one) => all.has(one));
+    if (parent === undefined || !(added.has(name) || added.has(parent))) continue;
+    throw unsupported(`it can't have both ${shownName(parent)} and ${shownName(name)}`);
+  }
 }
 
 function parentsOf(name: string): string[] {

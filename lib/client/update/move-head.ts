@@ -12,19 +12,22 @@ const BRANCHES = 'refs/heads/';
  * Points HEAD at a commit, and its branch too. A new branch tracks the upstream's branch of its name.
  *
  * @param from where HEAD was when the update began.
- * @param to with the commit of the new position.
+ * @param to with the commit of the new position, and what its branch named when it was chosen.
  * @throws SnapshotError `CHECKOUT_LOCKED`, also if git has moved the branch meanwhile.
  */
 export async function moveHead(
   { gitDirectory, refs, config }: Checkout,
   from: Position,
-  to: { readonly head: Position['head']; readonly commit: string },
+  to: {
+    readonly head: Position['head'];
+    readonly commit: string;
+    readonly local: string | undefined;
+  },
 ): Promise<void> {
-  const { head, commit } = to;
+  const { head, commit, local } = to;
   const message = 'restoreSnapshot: updated';
   const isLogged = config.boolean('core.logallrefupdates', true);
   if ('ref' in head) {
-    const local = await refs.read(head.ref);
     if (local !== commit) {
       await refs.write(head.ref, commit, local ?? '');
       const name = Buffer.from(head.ref, 'latin1').toString();
@@ -45,7 +48,7 @@ export function isSameHead(a: Position['head'], b: Position['head']): boolean {
 async function trackUpstream(gitDirectory: string, ref: string): Promise<void> {
   const path = join(gitDirectory, 'config');
   const name = ref.slice(BRANCHES.length);
-  await replaceLocked(path, async () => {
+  await replaceLocked(path, gitDirectory, async () => {
     if ((await readConfig(path)).text(`branch.${name}.merge`) !== undefined) return undefined;
     const section = name.replace(/[\\"]/g, '\\$&');
     const merge = quoteConfigValue(ref);

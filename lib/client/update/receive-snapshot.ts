@@ -75,7 +75,7 @@ async function writeShallow(
       .map((oid) => `${oid}\n`)
       .join(''),
   );
-  await replaceLocked(path, async () => content);
+  await replaceLocked(path, gitDirectory, async () => content);
 }
 
 async function missingFrom(

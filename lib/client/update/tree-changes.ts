@@ -1,5 +1,6 @@
 import { shownName } from '../../archive/entry-path.js';
 import { FileMode } from '../../checkout/git-index.js';
+import { limitExceeded } from '../../errors.js';
 import { ObjectType } from '../../git/object.js';
 import { MAX_PATH_BYTES, verifyPath } from '../../git/path-safety.js';
 import { parseTree, type TreeEntry } from '../../git/tree.js';
@@ -21,20 +22,29 @@ export interface TreeChange {
   readonly after: TreeFile | undefined;
 }
 
+/** How many entries the walks of an update may still read: few trees can name each other so often. */
+export interface TreeLimit {
+  entriesLeft: number;
+}
+
 /**
  * The paths in which two trees differ, in any order. Reads only directories that differ.
  *
  * @param before, after ids of trees; `undefined` for an empty one.
- * @throws SnapshotError `ARCHIVE_INVALID` for a name in `after` that git refuses to check out.
+ * @throws SnapshotError `ARCHIVE_INVALID` for a name in `after` that git refuses to check out;
+ * `LIMIT_EXCEEDED`.
  */
 export function* treeChanges(
   objects: LocalObjects,
   before: string | undefined,
   after: string | undefined,
+  limit: TreeLimit,
   prefix = '',
 ): Generator<TreeChange> {
   const old = entriesOf(objects, before);
   const next = entriesOf(objects, after);
+  limit.entriesLeft -= next.size;
+  if (limit.entriesLeft < 0) throw limitExceeded('maxEntries', 'the commit has too many entries');
   for (const [name, entry] of next) verifyEntry(prefix + name, entry);
   if (after !== undefined) refuseDuplicates(objects, after, prefix);
   for (const name of new Set([...old.keys(), ...next.keys()])) {
@@ -44,7 +54,7 @@ export function* treeChanges(
     const path = prefix + name;
     if (!isSame(fileBefore, fileAfter)) yield { path, before: fileBefore, after: fileAfter };
     const [above, below] = [directoryOf(a), directoryOf(b)];
-    if (above !== below) yield* treeChanges(objects, above, below, `${path}/`);
+    if (above !== below) yield* treeChanges(objects, above, below, limit, `${path}/`);
   }
 }
 

@@ -1,5 +1,6 @@
 import { lstat, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { shownName } from '../../archive/entry-path.js';
 import { SnapshotError } from '../../errors.js';
 import { unlessMissing } from '../../fs/errors.js';
 import { removeAbandoned, removeTree, temporaryName } from '../../fs/temporary.js';
@@ -14,9 +15,10 @@ import {
   UNFINISHED,
 } from './checkout.js';
 import { chooseCommit, type Position } from './choose-commit.js';
-import { invalidUpdate, unsupported } from './errors.js';
+import { changedMeanwhile, invalidUpdate, unsupported } from './errors.js';
 import { LocalObjects } from './local-objects.js';
-import { withLockOf } from './lock-file.js';
+import { LocalRefs } from './local-refs.js';
+import { removeAbandonedLocks, withLockOf } from './lock-file.js';
 import { isSameHead, moveHead } from './move-head.js';
 import { receiveUpstream, type UpdateSource, type Upstream } from './receive-upstream.js';
 import { type UpdateFilesOptions, updateFiles } from './update-files.js';
@@ -50,6 +52,7 @@ export async function updateCheckout(
   const checkout = await openCheckout(directory);
   await refuseUnfinished(checkout, options.force);
   await removeAbandoned(checkout.gitDirectory);
+  await removeAbandonedLocks(checkout.gitDirectory);
   const name = temporaryName('restore');
   const scratch = join(checkout.gitDirectory, name);
   await mkdir(scratch, { mode: 0o700 });
@@ -59,15 +62,27 @@ export async function updateCheckout(
       receiveUpstream(checkout, objects, source, { scratch, memory, signal: options.signal }),
     );
     options.signal?.throwIfAborted();
-    await checkout.refs.track(upstream.refs);
     const present = { ...checkout, shallow: await readShallow(checkout.gitDirectory) };
-    return await withObjects(present, memory, async (objects) =>
-      moveTo(upstream, present, objects, { ...options, scratch, owner: name }),
-    );
+    return await withObjects(present, memory, async (objects) => {
+      refuseMissing(upstream, objects);
+      await present.refs.track(upstream.refs);
+      return await moveTo(upstream, present, objects, { ...options, scratch, owner: name });
+    });
   } catch (error) {
     throw withCodeOfClient(error);
   } finally {
     await removeTree(scratch);
+  }
+}
+
+/** A ref to an object that is missing would stop git's later fetches. */
+function refuseMissing({ commit, refs }: Upstream, objects: LocalObjects): void {
+  if (commit !== undefined && !objects.has(commit)) {
+    throw invalidUpdate(`the snapshot lacks HEAD's commit ${commit}`);
+  }
+  for (const { name, oid } of refs) {
+    if (objects.has(oid)) continue;
+    throw invalidUpdate(`the snapshot lacks ${oid}, which ${shownName(name)} names`);
   }
 }
 
@@ -91,13 +106,18 @@ async function moveTo(
       head,
       commit: 'ref' in head ? await refs.read(head.ref) : head.oid,
     };
+    const to = upstream.head;
+    const local = 'ref' in to ? await refs.read(to.ref) : undefined;
     const choice = { refs, objects, shallow, force, signal };
     const commit = await chooseCommit(present, upstream, choice);
     const isThere = commit === present.commit && isSameHead(present.head, upstream.head);
     if (commit === undefined || (isThere && !force)) {
       return { isChanged: false, commit: present.commit, files: 0, skipped: [] };
     }
-    if ('ref' in upstream.head) await refuseOtherWorktree(checkout, upstream.head.ref);
+    if ('ref' in to) {
+      await refuseOtherWorktree(checkout, to.ref);
+      if (local === undefined) await refs.refuseBlockedName(to.ref);
+    }
     const treeOf = (oid: string | undefined) =>
       oid === undefined ? undefined : objects.readCommit(oid).tree.toString('hex');
     const stats = await unlessMissing(lstat(indexPath, { bigint: true }));
@@ -108,6 +128,12 @@ async function moveTo(
       before: treeOf(present.commit),
       after: treeOf(commit),
       scratch,
+      confirm: async () => {
+        const now = new LocalRefs(gitDirectory);
+        if (!isSameHead(await now.head(), head)) throw changedMeanwhile('HEAD');
+        if ((await now.read('HEAD')) !== present.commit) throw changedMeanwhile('HEAD');
+        if ('ref' in to && (await now.read(to.ref)) !== local) throw changedMeanwhile(to.ref);
+      },
     };
     const { index, files, skipped } = await updateFiles(checkout, update, options);
     await rename(index, indexPath);
@@ -115,7 +141,7 @@ async function moveTo(
     if (isMoved && present.commit !== undefined) {
       await writeFile(join(gitDirectory, 'ORIG_HEAD'), `${present.commit}\n`);
     }
-    await moveHead(checkout, present, { head: upstream.head, commit });
+    await moveHead(checkout, present, { head: to, commit, local });
     if (force) {
       for (const name of UNFINISHED) await rm(join(gitDirectory, name), { force: true });
     }

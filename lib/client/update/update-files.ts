@@ -10,7 +10,7 @@ import { FileContent } from './file-content.js';
 import { findConflicts, findRepositories } from './find-conflicts.js';
 import type { LocalObjects } from './local-objects.js';
 import { planFastForward, planReset, type UpdatePlan } from './plan-update.js';
-import { type TreeFile, treeChanges } from './tree-changes.js';
+import { type TreeFile, type TreeLimit, treeChanges } from './tree-changes.js';
 import { WorkingTree } from './working-tree.js';
 
 export interface UpdateFilesOptions extends UnpackOptions {
@@ -31,6 +31,8 @@ interface FileUpdate {
   readonly after: string | undefined;
   /** An empty directory of the same file system. */
   readonly scratch: string;
+  /** Called at last before the working tree changes. Its failure ends the update. */
+  readonly confirm: () => Promise<void>;
 }
 
 export interface FileUpdateResult {
@@ -46,6 +48,8 @@ export interface FileUpdateResult {
  * nothing in the working tree changes. The caller holds the index's lock, and then puts the new
  * index into its place.
  *
+ * A program or person may change files while new ones are written: they are looked at once more.
+ *
  * @throws SnapshotError `LOCAL_CHANGES`, `NAME_UNSUPPORTED`, `ARCHIVE_INVALID`, `LIMIT_EXCEEDED`
  */
 export async function updateFiles(
@@ -53,31 +57,38 @@ export async function updateFiles(
   update: FileUpdate,
   options: UpdateFilesOptions,
 ): Promise<FileUpdateResult> {
-  const { objects, index, indexedAt, scratch } = update;
+  const { objects, index, indexedAt, scratch, confirm } = update;
+  const limit: TreeLimit = { entriesLeft: options.maxEntries };
   const place = placesIn(directory);
   const ownAttributes: Place = join(gitDirectory, 'info/attributes');
   const sources = { objects, config, place, ownAttributes };
   const before = new FileContent(index.files, sources);
-  const tree = new WorkingTree({ place, config, indexedAt });
+  let tree = new WorkingTree({ place, config, indexedAt });
   const plan = options.force
-    ? planReset(index, filesOf(objects, update.after), (path) => {
+    ? planReset(index, filesOf(objects, update.after, limit), (path) => {
         const staged = index.files.get(path);
         return staged !== undefined && tree.isUnchanged(staged, before);
       })
-    : planFastForward(index, treeChanges(objects, update.before, update.after));
+    : planFastForward(index, treeChanges(objects, update.before, update.after, limit));
   const next = new Map<string, TreeFile>(index.files);
   for (const path of [...plan.removals, ...plan.forgotten]) next.delete(path);
   for (const [path, file] of plan.writes) next.set(path, file);
   const after = new FileContent(next, sources);
-  const conflicts = options.force
-    ? findRepositories(plan, tree)
-    : findConflicts(plan, index, tree, { before, after });
-  if (conflicts.length > 0) throw changedPaths(conflicts);
+  const refuseConflicts = () => {
+    const conflicts = options.force
+      ? findRepositories(plan, tree)
+      : findConflicts(plan, index, tree, { before, after });
+    if (conflicts.length > 0) throw changedPaths(conflicts);
+  };
+  refuseConflicts();
 
   const staging = join(scratch, 'files');
   await mkdir(staging);
   const staged = await stageFiles(plan, tree, { ...options, content: after, directory: staging });
   options.signal?.throwIfAborted();
+  await confirm();
+  tree = new WorkingTree({ place, config, indexedAt });
+  refuseConflicts();
   const entries = applyChanges(plan, staged, tree, options.force);
   return {
     files: entries.length + plan.removals.size,
@@ -87,9 +98,13 @@ export async function updateFiles(
 }
 
 /** All files of a tree, by path. */
-function filesOf(objects: LocalObjects, tree: string | undefined): Map<string, TreeFile> {
+function filesOf(
+  objects: LocalObjects,
+  tree: string | undefined,
+  limit: TreeLimit,
+): Map<string, TreeFile> {
   const files = new Map<string, TreeFile>();
-  for (const { path, after } of treeChanges(objects, undefined, tree)) {
+  for (const { path, after } of treeChanges(objects, undefined, tree, limit)) {
     if (after !== undefined) files.set(path, after);
   }
   return files;
