@@ -1,3 +1,4 @@
+import type { RequestHandler } from 'express';
 import { SnapshotError } from '../../lib/index.js';
 import { createStatusPage } from '../../lib/status-page/index.js';
 import type { RepositoryRow } from '../../lib/status-page/messages.js';
@@ -327,6 +328,16 @@ describe('Actions', () => {
     expect(service.calls).toEqual([]);
     expect(await status(post({ Origin: `http://${ours}` }))).toBe(202);
     expect(await status(post({ 'Sec-Fetch-Site': 'same-origin' }))).toBe(202);
+  });
+
+  test('are refused without a log line when the request has no host that browsers send', async () => {
+    const malformed: RequestHandler = (req, _res, next) => {
+      req.headers.host = '[';
+      next();
+    };
+    const host = await startPage(service, defer, { actions: ['remove'], before: [malformed] });
+    const { status } = await host.get(REMOVE, post({ Origin: 'https://evil.test' }));
+    expect([status, host.log]).toEqual([403, []]);
   });
 
   test('concern only allowed repositories', async () => {
