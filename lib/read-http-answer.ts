@@ -21,11 +21,14 @@ export function redirectTarget(from: URL, location: string | undefined): URL | u
   return isSafe ? to : undefined;
 }
 
+/** As RFC 9111, 1.2.2 has it for numbers of seconds that are too large: 68 years. */
+const MAX_SECONDS = 2 ** 31;
+
 /** `Retry-After` (RFC 9110, 10.2.3) in whole seconds from now; `undefined`: missing, malformed. */
 export function parseRetryAfter(value: string | undefined): number | undefined {
   if (value === undefined) return undefined;
   const seconds = /^\d+$/.test(value)
     ? Number(value)
     : Math.ceil((Date.parse(value) - Date.now()) / 1000);
-  return Number.isNaN(seconds) ? undefined : Math.max(0, seconds);
+  return Number.isNaN(seconds) ? undefined : Math.min(Math.max(0, seconds), MAX_SECONDS);
 }

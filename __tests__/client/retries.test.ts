@@ -44,6 +44,12 @@ test('A restore connects again when its connection is cut', async () => {
 
 test.each<[string, (res: ServerResponse) => void, object, object]>([
   ['that would be too long', busy(503, 3600), { status: 503, retryAfter: 3600 }, {}],
+  [
+    'for ever',
+    (res) => void res.writeHead(503, { 'retry-after': '9'.repeat(400) }).end(),
+    { status: 503, retryAfter: 2 ** 31 },
+    {},
+  ],
   ['if retries are off', busy(503, 0), { status: 503, retryAfter: 0 }, { retryTimeout: 0 }],
   ['for an error that stays', (res) => void res.writeHead(404).end(), { status: 404 }, {}],
 ])('A restore does not wait %s', async (_, answer, error, options) => {
