@@ -140,6 +140,21 @@ test('A tag in the way of a new one is named, and no ref changes', async () => {
   expect(await git(checkout, 'for-each-ref')).toBe(before);
 });
 
+test.each([
+  ['refs/heads/main.lock', 'main'],
+  ['HEAD.lock', 'other'],
+  ['config.lock', 'other'],
+])('While git holds %s, no file changes', async (lock, branch) => {
+  const { upstream, checkout } = await lab();
+  await git(upstream, 'branch', '-m', 'main', branch);
+  await writeFile(join(checkout, '.git', lock), '');
+  await expect(update(checkout, bundles(upstream, branch))).rejects.toMatchObject({
+    code: 'CHECKOUT_LOCKED',
+  });
+  expect(await readFile(join(checkout, 'edited.txt'), 'utf8')).toBe('one\n');
+  expect(await git(checkout, 'status', '--porcelain')).toBe('');
+});
+
 test('Locks that a killed update left do not stop the next one, nor git', async () => {
   const { upstream, checkout } = await lab();
   // Of another start of this machine.

@@ -10,7 +10,7 @@ import { parsePackedRefs, RefList } from '../../git/ref-list.js';
 import { encodeHead, isValidRefName, type Ref } from '../../git/refs.js';
 import { placesIn } from '../file-system.js';
 import { changedMeanwhile, unsupported } from './errors.js';
-import { replaceLocked } from './lock-file.js';
+import { refuseLocked, replaceLocked } from './lock-file.js';
 
 /** What `HEAD` or another symbolic ref says. */
 export type LocalHead = { readonly ref: string } | { readonly oid: string };
@@ -124,6 +124,11 @@ export class LocalRefs {
       if (expected !== undefined && now !== expected) throw changedMeanwhile(name);
       return Buffer.from(`${oid}\n`);
     });
+  }
+
+  /** @throws SnapshotError `CHECKOUT_LOCKED` while another program writes a ref. */
+  async refuseLocked(name: string): Promise<void> {
+    await refuseLocked(this.#fileOf(name));
   }
 
   /** Points HEAD at a branch or commit. @throws SnapshotError `CHECKOUT_LOCKED` */

@@ -1,5 +1,5 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasCode } from '../../errors.js';
 import { unlessMissing } from '../../fs/errors.js';
@@ -59,6 +59,13 @@ export async function withLockOf<T>(
   } finally {
     rmSync(lock, { force: true });
   }
+}
+
+/** Refuses a file that is locked now, before work whose end needs the lock. */
+export async function refuseLocked(path: string): Promise<void> {
+  const lock = `${path}.lock`;
+  await removeIfAbandoned(lock);
+  if (await unlessMissing(lstat(lock))) throw locked(lock);
 }
 
 /** Removes locks that killed restores have left in `.git`: they would stop git, too. */

@@ -3,26 +3,51 @@ import { join } from 'node:path';
 import { quoteConfigValue } from '../../git/config.js';
 import { type Checkout, readConfig } from './checkout.js';
 import type { Position } from './choose-commit.js';
-import { replaceLocked } from './lock-file.js';
+import { changedMeanwhile } from './errors.js';
+import { LocalRefs } from './local-refs.js';
+import { refuseLocked, replaceLocked } from './lock-file.js';
 import { noteMove } from './reflog.js';
 
 const BRANCHES = 'refs/heads/';
+
+/** Where HEAD goes. */
+interface Destination {
+  readonly head: Position['head'];
+  readonly commit: string;
+  /** What the branch of `head` named when the commit was chosen. */
+  readonly local: string | undefined;
+}
+
+/**
+ * Refuses a move that would fail: another program has moved HEAD or its branch, or writes them.
+ *
+ * @throws SnapshotError `CHECKOUT_LOCKED`
+ */
+export async function refuseMove(
+  { gitDirectory }: Checkout,
+  from: Position,
+  { head, commit, local }: Destination,
+): Promise<void> {
+  const now = new LocalRefs(gitDirectory); // no ref is kept from before
+  const isSame = isSameHead(await now.head(), from.head);
+  if (!isSame || (await now.read('HEAD')) !== from.commit) throw changedMeanwhile('HEAD');
+  if (!isSameHead(from.head, head)) await now.refuseLocked('HEAD');
+  if (!('ref' in head)) return;
+  if ((await now.read(head.ref)) !== local) throw changedMeanwhile(head.ref);
+  if (local !== commit) await now.refuseLocked(head.ref);
+  if (local === undefined) await refuseLocked(join(gitDirectory, 'config'));
+}
 
 /**
  * Points HEAD at a commit, and its branch too. A new branch tracks the upstream's branch of its name.
  *
  * @param from where HEAD was when the update began.
- * @param to with the commit of the new position, and what its branch named when it was chosen.
  * @throws SnapshotError `CHECKOUT_LOCKED`, also if git has moved the branch meanwhile.
  */
 export async function moveHead(
   { gitDirectory, refs, config }: Checkout,
   from: Position,
-  to: {
-    readonly head: Position['head'];
-    readonly commit: string;
-    readonly local: string | undefined;
-  },
+  to: Destination,
 ): Promise<void> {
   const { head, commit, local } = to;
   const message = 'restoreSnapshot: updated';

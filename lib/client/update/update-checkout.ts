@@ -15,11 +15,10 @@ import {
   UNFINISHED,
 } from './checkout.js';
 import { chooseCommit, type Position } from './choose-commit.js';
-import { changedMeanwhile, invalidUpdate, unsupported } from './errors.js';
+import { invalidUpdate, unsupported } from './errors.js';
 import { LocalObjects } from './local-objects.js';
-import { LocalRefs } from './local-refs.js';
 import { removeAbandonedLocks, withLockOf } from './lock-file.js';
-import { isSameHead, moveHead } from './move-head.js';
+import { isSameHead, moveHead, refuseMove } from './move-head.js';
 import { receiveUpstream, type UpdateSource, type Upstream } from './receive-upstream.js';
 import { type UpdateFilesOptions, updateFiles } from './update-files.js';
 
@@ -128,12 +127,7 @@ async function moveTo(
       before: treeOf(present.commit),
       after: treeOf(commit),
       scratch,
-      confirm: async () => {
-        const now = new LocalRefs(gitDirectory);
-        if (!isSameHead(await now.head(), head)) throw changedMeanwhile('HEAD');
-        if ((await now.read('HEAD')) !== present.commit) throw changedMeanwhile('HEAD');
-        if ('ref' in to && (await now.read(to.ref)) !== local) throw changedMeanwhile(to.ref);
-      },
+      confirm: () => refuseMove(checkout, present, { head: to, commit, local }),
     };
     const { index, files, skipped } = await updateFiles(checkout, update, options);
     await rename(index, indexPath);
