@@ -23,6 +23,7 @@ import { describeTree } from '../client/describe-tree.js';
 import { FOREVER } from '../support/bundle-client.js';
 import { fsck } from '../support/fsck.js';
 import { HOST, type HostApp, startHostApp } from '../support/host-app.js';
+import { ObjectList } from '../support/object-list.js';
 import { type Files, RepositoryBuilder } from '../support/repository-builder.js';
 import { git, runBinary } from '../support/run.js';
 import { cleanup } from '../support/temporary-directory.js';
@@ -336,6 +337,28 @@ describe('Another server', () => {
     expect(after.filter((line) => !isTime.test(line))).toEqual(
       before.filter((line) => !isTime.test(line)),
     );
+  });
+
+  test.each([
+    ['a fast-forward', false],
+    ['a forced update', true],
+  ])('may send a few trees that stand for many directories: %s is refused', async (_, force) => {
+    const checkout = await copy();
+    const base = await git(checkout, 'rev-parse', 'HEAD');
+    const objects = new ObjectList();
+    let tree = objects.tree();
+    for (let level = 0; level < 4; level++) {
+      tree = objects.tree(
+        ...Array.from({ length: 10 }, (_, i): [string, string, string] => ['40000', `${i}`, tree]),
+      );
+    }
+    const head = objects.commit(tree, base);
+    const header = `# v2 git bundle\n-${base} base\n${head} refs/heads/main\n\n`;
+    const url = await serveBundle(Buffer.concat([Buffer.from(header), objects.pack(head).pack]));
+    const before = await seen(checkout);
+    const failing = expect(update(checkout, { url, force, maxEntries: 1000 })).rejects;
+    await failing.toMatchObject({ code: 'LIMIT_EXCEEDED', limit: 'maxEntries' });
+    expect((await seen(checkout)).files).toEqual(before.files);
   });
 
   function flipBit(bytes: Buffer, at: number): Buffer {

@@ -59,25 +59,27 @@ export async function updateFiles(
   const sources = { objects, config, place, ownAttributes };
   const before = new FileContent(index.files, sources);
   const tree = new WorkingTree({ place, config, indexedAt });
+  const { signal } = options;
+  const isUnchanged = (path: string) => {
+    const staged = index.files.get(path);
+    return staged !== undefined && tree.isUnchanged(staged, before);
+  };
   const plan = options.force
-    ? planReset(index, filesOf(objects, update.after), (path) => {
-        const staged = index.files.get(path);
-        return staged !== undefined && tree.isUnchanged(staged, before);
-      })
-    : planFastForward(index, treeChanges(objects, update.before, update.after));
+    ? await planReset(index, await filesOf(objects, update.after, options), isUnchanged, signal)
+    : await planFastForward(index, treeChanges(objects, update.before, update.after, options));
   const next = new Map<string, TreeFile>(index.files);
   for (const path of [...plan.removals, ...plan.forgotten]) next.delete(path);
   for (const [path, file] of plan.writes) next.set(path, file);
   const after = new FileContent(next, sources);
   const conflicts = options.force
     ? findRepositories(plan, tree)
-    : findConflicts(plan, index, tree, { before, after });
+    : await findConflicts(plan, index, tree, { before, after }, signal);
   if (conflicts.length > 0) throw changedPaths(conflicts);
 
   const staging = join(scratch, 'files');
   await mkdir(staging);
   const staged = await stageFiles(plan, tree, { ...options, content: after, directory: staging });
-  options.signal?.throwIfAborted();
+  signal?.throwIfAborted();
   const entries = applyChanges(plan, staged, tree, options.force);
   return {
     files: entries.length + plan.removals.size,
@@ -87,9 +89,13 @@ export async function updateFiles(
 }
 
 /** All files of a tree, by path. */
-function filesOf(objects: LocalObjects, tree: string | undefined): Map<string, TreeFile> {
+async function filesOf(
+  objects: LocalObjects,
+  tree: string | undefined,
+  options: UpdateFilesOptions,
+): Promise<Map<string, TreeFile>> {
   const files = new Map<string, TreeFile>();
-  for (const { path, after } of treeChanges(objects, undefined, tree)) {
+  for await (const { path, after } of treeChanges(objects, undefined, tree, options)) {
     if (after !== undefined) files.set(path, after);
   }
   return files;
