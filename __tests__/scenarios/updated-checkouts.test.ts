@@ -532,6 +532,17 @@ test('An update completes what a killed one has begun', async () => {
   );
 });
 
+test('An abort ends an update that waits for a promise of onProgress', async () => {
+  const aborter = new AbortController();
+  const reason = new Error('the user left');
+  const onProgress = () => {
+    aborter.abort(reason);
+    return new Promise<void>(() => {});
+  };
+  const updating = update(await copy(), { signal: aborter.signal, onProgress });
+  await expect(updating).rejects.toBe(reason);
+});
+
 describe('With force', () => {
   test('a checkout becomes what git reset --hard makes of it', async () => {
     const [checkout, twin] = [await copy(), await copy()];

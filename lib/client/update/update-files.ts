@@ -17,7 +17,7 @@ export interface UpdateFilesOptions extends UnpackOptions {
   /** Whether local changes are given up, as by `git reset --hard`. */
   readonly force: boolean;
   /** Called for each file that is written. */
-  readonly onFile: () => Promise<void>;
+  readonly onFile: () => void;
   readonly signal: AbortSignal | undefined;
 }
 
