@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import { SnapshotError } from '../../lib/index.js';
 import { createStatusPage } from '../../lib/status-page/index.js';
 import type { RepositoryRow } from '../../lib/status-page/messages.js';
@@ -321,6 +323,10 @@ describe('Actions', () => {
     expect(await status(post({ 'Sec-Fetch-Site': 'same-site' }))).toBe(403);
     expect(await status(post({ Origin: 'https://evil.test' }))).toBe(403);
     expect(await status(post({ Origin: 'null' }))).toBe(403);
+    const malformed = { ...HEADERS, Origin: host.url, Host: '%' };
+    const sent = request(new URL(REMOVE, host.url), { method: 'POST', headers: malformed }).end();
+    const [answer]: IncomingMessage[] = await once(sent, 'response');
+    expect(answer?.resume().statusCode).toBe(403);
     for (const method of ['GET', 'PUT', 'DELETE']) {
       expect(await status({ method, headers: HEADERS })).toBe(405);
     }

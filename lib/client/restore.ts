@@ -8,8 +8,9 @@ import type { RestoreOptions, RestoreResult } from './options.js';
 import { openDownload } from './resumed-source.js';
 import { parseRetryTimeout, withRetries } from './retries.js';
 import { findTarget, type Target } from './staging.js';
-import { unpack, withFailures } from './unpack.js';
+import { unpack } from './unpack.js';
 import { parseUnpackOptions, type UnpackOptions } from './unpack-options.js';
+import { withFailures } from './with-failures.js';
 
 /**
  * Downloads a snapshot and unpacks it while it arrives, into a directory `.restore~*`: beside a

@@ -2,7 +2,6 @@ import { decompress } from '../archive/decompress.js';
 import { verifyDigest } from '../archive/digest-frame.js';
 import { withoutWaitFrames } from '../archive/wait-frame.js';
 import { unlessAborted } from '../async/abort.js';
-import { toSnapshotError } from '../errors.js';
 import { counted } from './counted.js';
 import { extractTar } from './extract-tar.js';
 import { FileSystem } from './file-system.js';
@@ -47,17 +46,5 @@ export async function unpack(
   } catch (error) {
     await staging.remove();
     throw error;
-  }
-}
-
-/** Gives each failure of a call a code. After an abort, every failure is the signal's own reason. */
-export async function withFailures<T>(
-  signal: AbortSignal | undefined,
-  work: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw signal?.aborted ? signal.reason : toSnapshotError(error);
   }
 }
