@@ -111,8 +111,10 @@ describe('An upstream that demands credentials', () => {
   });
 
   test('gets no request if the provider of credentials fails', async () => {
-    const { app } = await startTalkative(() => Promise.reject(new Error(`no ${right.password}`)));
+    const { app, told } = await startTalkative(() => Promise.reject(new Error('no route')));
     await expectProblem(app.snapshotUrl(repository.path), 'INTERNAL', 500);
+    // Without the name of the option, the failure would seem to be that of the upstream.
+    expect(told()).toContain(`credentials of ${HOST} failed: no route`);
     await expectUnasked(app);
   });
 
