@@ -256,6 +256,11 @@ export class MirrorManager {
     return await this.#mirrors.discardIfDamaged(read, error);
   }
 
+  /** Lets the next clone be tried, although the last one has failed. */
+  forgetFailure(repository: RepositoryId): void {
+    this.#parts.failures.forget(repositoryKey(repository));
+  }
+
   /** Ends all jobs and waits for all work. Abort the closing signal before. Idempotent. */
   async close(): Promise<void> {
     await this.#scan.finish();
