@@ -163,6 +163,20 @@ test('A failure that lasts is remembered twice as long each time, up to an hour'
   expect(downloads() - before).toBe(4);
 });
 
+test('A page in the place of a repository does not keep it away for longer each time', async () => {
+  const app = await start({ freshness: { negativeCacheTtl: 60_000 } });
+  const url = app.snapshotUrl(repository.path);
+  const endFault = repository.upstream.fault(repository.path, { kind: 'not-git' });
+  for (let passed = 1; passed < 4; passed++) {
+    const { code, detail } = await problemAt(url);
+    expect(code).toBe('UPSTREAM_INVALID');
+    expect(detail).toMatch(/ within 60 s\.$/);
+    fakeDate(defer, passed * 60_001);
+  }
+  endFault();
+  expect((await fetch(url)).status).toBe(200);
+});
+
 test('A client that can’t wait for a running clone is told how far it is', async () => {
   const app = await start({ concurrency: { maxPendingVariants: 1 } });
   const url = app.snapshotUrl(LARGE);

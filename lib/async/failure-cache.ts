@@ -42,9 +42,13 @@ export class FailureCache {
     this.#milliseconds = milliseconds;
   }
 
-  /** @returns the error, with the seconds for which it is remembered. */
-  remember(key: string, error: SnapshotError): SnapshotError {
-    const milliseconds = Math.max(this.#timeOf(key, error), (error.retryAfter ?? 0) * 1000);
+  /**
+   * @param mayLast whether a failure whose code says so lasts.
+   * @returns the error, with the seconds for which it is remembered.
+   */
+  remember(key: string, error: SnapshotError, { mayLast = true } = {}): SnapshotError {
+    const usual = mayLast ? this.#timeOf(key, error) : this.#milliseconds;
+    const milliseconds = Math.max(usual, (error.retryAfter ?? 0) * 1000);
     // These are failures of this process, not of the work.
     const isOwn = SnapshotError.is(error, 'ABORTED', 'CLOSED', 'LOCK_UNAVAILABLE', 'LOCK_LOST');
     if (this.#milliseconds === 0 || isOwn) return error;

@@ -75,7 +75,9 @@ export async function clone(
   } catch (cause) {
     const failure = toSnapshotError(cause, repository);
     const told = tellProgress(failure, mirror.cloneProgress, { hasEnded: true });
-    const error = failures.remember(key, told);
+    // A page in the place of the repository, such as one about maintenance, costs no download.
+    const mayLast = failure.code !== 'UPSTREAM_INVALID' || mirror.cloneProgress !== undefined;
+    const error = failures.remember(key, told, { mayLast });
     job.fail(error);
     throw error;
   } finally {

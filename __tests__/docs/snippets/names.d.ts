@@ -49,7 +49,7 @@ declare namespace NodeJS {
   }
 }
 
-// What the reader of a page has imported already.
+// Imports of an earlier block or page.
 declare const express: typeof import('express');
 declare const createHealthRouter: Main['createHealthRouter'];
 declare const createSnapshotRouter: Main['createSnapshotRouter'];
@@ -63,7 +63,7 @@ declare const storeContract: typeof import('express-git-snapshot/testing').store
 declare const S3Store: typeof import('express-git-snapshot/s3').S3Store;
 declare const test: typeof import('node:test').test;
 
-// What the reader writes, as another page says.
+// Code that another page tells the reader to write.
 declare const MapStore: new () => import('express-git-snapshot/store').SnapshotStore;
 declare const MyStore: new (
   directory: string,
