@@ -82,13 +82,12 @@ export class MirrorManager {
     this.#maintenance = new Maintenance({ ...this.#parts, mirrors, ...options });
     this.#fetcher = new Fetcher({ mirrors, jobs, maintenance: this.#maintenance });
     this.#onFound = onFound;
-    const { closing } = options;
     this.#scan = new MirrorScan({
       directory,
       mirrors,
       jobs,
       events,
-      closing,
+      closing: options.closing,
       onFound: (mirror) => {
         onFound(mirror);
         this.#maintenance.checkConnectivity(mirror);
