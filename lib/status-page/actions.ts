@@ -36,7 +36,7 @@ export function requireSameOrigin({ headers }: Request): void {
   const { origin, host = headers[':authority'] } = headers;
   if (origin === undefined) return; // no browser: it sends no cookies by itself
   if (!URL.canParse(origin) || new URL(origin).host !== new URL(`http://${host}`).host) {
-    throw refuse('the origin of the request is not its host');
+    throw refuse('the origin of the request is not its host; a proxy must pass the header Host on');
   }
 }
 
