@@ -47,11 +47,13 @@ export function hostFailure(
   return new SnapshotError(code, message, { cause: thrown });
 }
 
-function messagesOf(thrown: unknown): string[] {
-  const messages: string[] = [];
-  for (let error = thrown; error !== undefined && messages.length < MAX_CAUSES; ) {
-    messages.push(messageOf(error));
-    error = causeOf(error);
+/** Without repetitions: clients of HTTP often take over the message of the cause. */
+function messagesOf(thrown: unknown): Set<string> {
+  const messages = new Set([messageOf(thrown)]);
+  let cause = causeOf(thrown);
+  for (let count = 0; cause !== undefined && count < MAX_CAUSES; count++) {
+    messages.add(messageOf(cause));
+    cause = causeOf(cause);
   }
   return messages;
 }
