@@ -5,6 +5,7 @@ import { createStatusPage } from '../../lib/status-page/index.js';
 import type { RepositoryRow } from '../../lib/status-page/messages.js';
 import { EXPRESS, type ExpressVersion } from '../http/test-server.js';
 import { door } from '../support/door.js';
+import { fakeDate } from '../support/fake-date.js';
 import { Hold } from '../support/hold.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { startPage } from './page-host.js';
@@ -179,6 +180,19 @@ describe('The repositories', () => {
     built.start();
     built.succeed({ outcome: 'written' } as never);
     expect((await host.json('api/repositories')).rows[0].state).toBe('current');
+  });
+
+  test('have those whose first clone failed before anybody looked, for an hour', async () => {
+    const host = await startPage(service, defer);
+    const failing = service.job('clone', 'git.test/org/secret');
+    failing.start();
+    failing.fail(new SnapshotError('UPSTREAM_DENIED', 'answered 401'));
+    const { rows } = await host.json('api/repositories');
+    expect(rows).toMatchObject([
+      { name: 'git.test/org/secret', state: 'failing', failure: { code: 'UPSTREAM_DENIED' } },
+    ]);
+    fakeDate(defer, 61 * 60_000); // the repositories are listed again
+    while ((await host.json('api/repositories')).rows.length > 0) await new Promise(setImmediate);
   });
 
   test('are asked for only while somebody looks, and not again at each look', async () => {

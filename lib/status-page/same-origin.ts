@@ -23,6 +23,6 @@ export function requireSameOrigin({ headers }: Request): void {
   const isOurs =
     URL.canParse(origin) && URL.canParse(own) && new URL(origin).host === new URL(own).host;
   if (!isOurs) {
-    throw refuse('the origin of the request is not its host');
+    throw refuse('the origin of the request is not its host; a proxy must pass the header Host on');
   }
 }
