@@ -21,6 +21,9 @@ function hintForAnswer({ status, remoteCode, retryAfter }: DownloadError): strin
   if (remoteCode === undefined && status === 404) {
     return 'The URL must be that of a repository on a server of snapshots: {server}/git/{host}/{owner}/{name}';
   }
+  if (status === 401) {
+    return 'The server asks for valid credentials: set GIT_SNAPSHOT_TOKEN, or GIT_SNAPSHOT_HEADER.';
+  }
   const sentences: string[] = [];
   if (remoteCode !== undefined && isErrorCode(remoteCode)) {
     const [, , text, advice] = ERRORS[remoteCode];
