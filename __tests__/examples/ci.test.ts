@@ -2,7 +2,7 @@
  * @needs bash curl tar zstd
  * @one-node-version
  */
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { execute, type Outcome, run } from '../support/run.js';
@@ -87,8 +87,16 @@ test('The GitHub action restores a snapshot, fetches the commit of the run, and 
   const expected = { head: commit, status: '', commits: 3, filesWithTokens: '' };
   expect(await stateOf(workspace)).toEqual(expected);
 
-  const again = await runAction(workspace, upstreamUrl, inputs);
-  expect(again).toMatchObject({ code: 1, stdout: '::error::. is not empty\n' });
+  // A runner of one's own keeps the workspace for the next run.
+  await writeFile(join(workspace, 'left.o'), 'built by the first run');
+  expect(await runAction(workspace, upstreamUrl, inputs)).toMatchObject({ code: 0, stderr: '' });
+  expect(await stateOf(workspace)).toEqual(expected);
+
+  const other = await directory();
+  await writeFile(join(other, 'mine'), 'of an earlier step');
+  const taken = await runAction(other, upstreamUrl, inputs);
+  expect(taken).toMatchObject({ code: 1, stdout: '::error::. is not empty\n' });
+  expect(await readdir(other)).toEqual(['mine']);
   const refused = await runAction(workspace, upstreamUrl, {
     ...inputs,
     path: 'a/b',
