@@ -12,7 +12,7 @@ export function hintFor(error: unknown, command?: string): string | undefined {
     return '--skip-unsupported leaves such files out.';
   }
   if (SnapshotError.is(error, 'LOCAL_CHANGES', 'DIVERGED')) {
-    return 'No file was changed. --force drops local changes and commits.';
+    return '--force drops local changes and commits.';
   }
   return DownloadError.is(error) ? hintForAnswer(error) : undefined;
 }
