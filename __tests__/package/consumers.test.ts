@@ -28,7 +28,7 @@ interface Consumer {
 const CONSUMERS: Record<string, Consumer> = {
   'express-git-snapshot': {
     uses: ['@types/express'],
-    files: 45,
+    files: 48,
     code: `
       import express from 'express';
       import {
@@ -78,7 +78,7 @@ const CONSUMERS: Record<string, Consumer> = {
   },
   'express-git-snapshot/client': {
     uses: [],
-    files: 8,
+    files: 10,
     code: `
       import { restoreSnapshot } from 'express-git-snapshot/client';
 
@@ -135,7 +135,7 @@ const CONSUMERS: Record<string, Consumer> = {
   },
   'express-git-snapshot/opentelemetry': {
     uses: ['@opentelemetry/api'],
-    files: 45,
+    files: 48,
     code: `
       import { metrics, trace } from '@opentelemetry/api';
       import {
@@ -181,7 +181,7 @@ const CONSUMERS: Record<string, Consumer> = {
   },
   'express-git-snapshot/redis': {
     uses: ['ioredis', 'redis-semaphore'],
-    files: 4,
+    files: 8,
     code: `
       import { Redis } from 'ioredis';
       import { RedisLocks } from 'express-git-snapshot/redis';
@@ -214,7 +214,7 @@ const CONSUMERS: Record<string, Consumer> = {
   },
   'express-git-snapshot/testing': {
     uses: [],
-    files: 8,
+    files: 12,
     code: `
       import { lockContract, storeContract } from 'express-git-snapshot/testing';
 
