@@ -11,6 +11,9 @@ export function hintFor(error: unknown, command?: string): string | undefined {
   if (SnapshotError.is(error, 'NAME_UNSUPPORTED')) {
     return '--skip-unsupported leaves such files out.';
   }
+  if (SnapshotError.is(error, 'TARGET_NOT_EMPTY')) {
+    return 'It must be missing or empty, or a checkout of the same repository, which is brought up to date.';
+  }
   if (SnapshotError.is(error, 'LOCAL_CHANGES', 'DIVERGED')) {
     return '--force drops local changes and commits.';
   }
