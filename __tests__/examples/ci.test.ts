@@ -2,7 +2,7 @@
  * @needs bash curl tar zstd
  * @one-node-version
  */
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { execute, type Outcome, run } from '../support/run.js';
@@ -125,6 +125,7 @@ test('A GitLab job that extends the template has the commit of its pipeline, and
     'gitlab-ci-token',
   );
   const workspace = await directory();
+  await chmod(workspace, 0o770);
   const artifact = join(workspace, '.artifact');
   await run('touch', [artifact]);
   const variables = {
@@ -139,6 +140,8 @@ test('A GitLab job that extends the template has the commit of its pipeline, and
   const outcome = await runGitLabJob(workspace, variables);
   expect(outcome).toMatchObject({ code: 0, stderr: '' });
   expect(outcome.stdout).not.toContain('u');
+  // It may belong to another user, and the job could not change it.
+  expect((await stat(workspace)).mode & 0o777).toBe(0o770);
   // What an earlier job left for this one is still there.
   const expected = { head: commit, status: '?? .artifact', commits: 3, filesWithTokens: '' };
   expect(await stateOf(workspace)).toEqual(expected);
