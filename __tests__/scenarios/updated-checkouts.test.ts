@@ -170,6 +170,17 @@ describe('A checkout becomes what git pull makes of it', () => {
     expect(await seen(checkout)).toEqual(await seen(twin));
   });
 
+  test('also if its origin is written in other letters, as a host that ignores case allows', async () => {
+    const checkout = await copy();
+    const url = await git(checkout, 'remote', 'get-url', 'origin');
+    await git(checkout, 'remote', 'set-url', 'origin', url.replace(PATH, 'Org/Repo'));
+    const result = await update(checkout);
+    expect(result).toMatchObject({ outcome: 'updated', commit: newest });
+    expect(result.receivedBytes).toBeLessThan(3000);
+    const byRef = await update(checkout, { url: `${app.snapshotUrl(PATH)}?ref=main` });
+    expect(byRef).toMatchObject({ outcome: 'unchanged', commit: newest });
+  });
+
   test('with local changes that the update does not touch', async () => {
     const [checkout, twin] = [await copy(), await copy()];
     for (const one of [checkout, twin]) {
