@@ -184,6 +184,19 @@ describe('The exit code', () => {
     expect(await readdir(parent)).toEqual([]);
   });
 
+  test.each([
+    ['of the router', 'UNAUTHORIZED'],
+    ['without a code, as of a proxy', undefined],
+  ])('comes with the name of the variable for the token after a 401 %s', async (_, code) => {
+    const url = await serveWith((_req, res) => {
+      res.writeHead(401, { 'content-type': 'application/problem+json' });
+      res.end(JSON.stringify({ code }));
+    });
+    const outcome = await runCommand(['restore', url, target]);
+    expect(outcome.stderr).toContain('set GIT_SNAPSHOT_TOKEN');
+    expect(outcome.exitCode).toBe(3);
+  });
+
   test('is 75 if the download breaks off', async () => {
     const url = await serveWith((_req, res) => {
       res.writeHead(200, { 'content-length': ARCHIVE.length });
@@ -205,8 +218,8 @@ describe('The exit code', () => {
   test('is 4 for a directory with files, which stay', async () => {
     await mkdir(target);
     await writeFile(join(target, 'mine'), 'mine');
-    const { exitCode } = await runCommand(['restore', await serveArchive(), target]);
-    expect(exitCode).toBe(4);
+    const { exitCode, stderr } = await runCommand(['restore', await serveArchive(), target]);
+    expect([exitCode, stderr]).toEqual([4, expect.stringContaining('or a checkout of the same')]);
     expect(await readdir(target)).toEqual(['mine']);
   });
 

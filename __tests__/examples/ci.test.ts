@@ -2,7 +2,7 @@
  * @needs bash curl tar zstd
  * @one-node-version
  */
-import { readFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { execute, type Outcome, run } from '../support/run.js';
@@ -87,8 +87,16 @@ test('The GitHub action restores a snapshot, fetches the commit of the run, and 
   const expected = { head: commit, status: '', commits: 3, filesWithTokens: '' };
   expect(await stateOf(workspace)).toEqual(expected);
 
-  const again = await runAction(workspace, upstreamUrl, inputs);
-  expect(again).toMatchObject({ code: 1, stdout: '::error::. is not empty\n' });
+  // A runner of one's own keeps the workspace for the next run.
+  await writeFile(join(workspace, 'left.o'), 'built by the first run');
+  expect(await runAction(workspace, upstreamUrl, inputs)).toMatchObject({ code: 0, stderr: '' });
+  expect(await stateOf(workspace)).toEqual(expected);
+
+  const other = await directory();
+  await writeFile(join(other, 'mine'), 'of an earlier step');
+  const taken = await runAction(other, upstreamUrl, inputs);
+  expect(taken).toMatchObject({ code: 1, stdout: '::error::. is not empty\n' });
+  expect(await readdir(other)).toEqual(['mine']);
   const refused = await runAction(workspace, upstreamUrl, {
     ...inputs,
     path: 'a/b',
@@ -117,6 +125,7 @@ test('A GitLab job that extends the template has the commit of its pipeline, and
     'gitlab-ci-token',
   );
   const workspace = await directory();
+  await chmod(workspace, 0o770);
   const artifact = join(workspace, '.artifact');
   await run('touch', [artifact]);
   const variables = {
@@ -131,6 +140,8 @@ test('A GitLab job that extends the template has the commit of its pipeline, and
   const outcome = await runGitLabJob(workspace, variables);
   expect(outcome).toMatchObject({ code: 0, stderr: '' });
   expect(outcome.stdout).not.toContain('u');
+  // It may belong to another user, and the job could not change it.
+  expect((await stat(workspace)).mode & 0o777).toBe(0o770);
   // What an earlier job left for this one is still there.
   const expected = { head: commit, status: '?? .artifact', commits: 3, filesWithTokens: '' };
   expect(await stateOf(workspace)).toEqual(expected);

@@ -2,7 +2,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { configKeys, quoteConfigValue } from '../../lib/git/config.js';
+import { configKeys } from '../../lib/git/config-keys.js';
+import { quoteConfigValue } from '../../lib/git/encode-config.js';
 import { execute, git, runBinary } from '../support/run.js';
 import { cleanup } from '../support/temporary-directory.js';
 

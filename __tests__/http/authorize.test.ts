@@ -129,6 +129,19 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s, authorize', (v
   });
 });
 
+test('The log tells what `authorize` has thrown, with its causes, in the message itself', async () => {
+  const refused = new Error('connect ECONNREFUSED 10.0.0.7:636');
+  refused.cause = refused; // a circle ends
+  const running = await start(throwing(new TypeError('fetch failed', { cause: refused })));
+  expect((await send(running, SNAPSHOT)).status).toBe(500);
+  const message = 'authorize failed: fetch failed: connect ECONNREFUSED 10.0.0.7:636';
+  expect(running.log).toEqual([
+    expect.objectContaining({
+      fields: expect.objectContaining({ err: expect.objectContaining({ message }) }),
+    }),
+  ]);
+});
+
 test.each<[method: string, path: string, Omit<AuthorizeContext, 'signal'>]>([
   ['GET', SNAPSHOT, { artifact: 'snapshot' }],
   ['HEAD', `${SNAPSHOT}?depth=3`, { artifact: 'snapshot', depth: 3 }],

@@ -22,7 +22,8 @@ afterEach(() => server?.close());
 
 /** Runs the page's code that has this route. @param names what the code finds in scope. */
 async function route(page: string, path: string, names: Record<string, unknown>): Promise<IRouter> {
-  const code = codeBlocks(await readPage(page), ['js']).find((block) => block.includes(path)) ?? '';
+  const block = codeBlocks(await readPage(page), ['js']).find((code) => code.includes(path)) ?? '';
+  const code = block.replaceAll(/^import .*$/gm, '');
   const wrapped = `export default ({ ${Object.keys(names)}, app }) => {${code}}`;
   const { default: run } = await import(`data:text/javascript,${encodeURIComponent(wrapped)}`);
   const app = Router();

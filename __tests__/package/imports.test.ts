@@ -53,6 +53,7 @@ const LAYERS = [
   'repository.ts',
   'read-http-answer.ts',
   'errors.ts',
+  'in-bytes.ts',
   'error-codes.ts',
   'repository-id.ts',
 ];

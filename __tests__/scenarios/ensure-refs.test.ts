@@ -258,11 +258,21 @@ describe('With a mirror,', () => {
       expect(upstream.requests.length - before).toBe(1);
     });
 
-    test('its commit is missing if the upstream gives no commits by id', async () => {
+    test('its ref is found also if the upstream gives no other commits than those of its refs', async () => {
       await git(bare, 'config', 'uploadpack.allowReachableSHA1InWant', 'false');
-      const refs = { [PULL]: '' };
-      expect(await ensure({ refs, commits: [pull] })).toEqual({
-        refs,
+      expect(await ensure({ refs: { [PULL]: '' } })).toEqual({
+        refs: { [PULL]: pull },
+        missingCommits: [],
+        fetched: true,
+      });
+    });
+
+    test('a commit below its ref is missing if the upstream gives no commits by id', async () => {
+      await git(bare, 'config', 'uploadpack.allowReachableSHA1InWant', 'false');
+      await git(bare, 'update-ref', PULL, await push(bare, { branch: 'fork', parents: [pull] }));
+      await git(bare, 'branch', '-D', 'fork');
+      expect(await ensure({ commits: [pull] })).toEqual({
+        refs: {},
         missingCommits: [pull],
         fetched: true,
       });

@@ -254,9 +254,16 @@ describe('A commit that no branch or tag reaches', () => {
     },
   );
 
-  test('is not found if the upstream does not give it, and is not searched again at once', async () => {
+  test('is found if a ref of the upstream is at it, which every upstream gives', async () => {
     const app = await sharedApp({ freshness: SELDOM });
     const commit = await commitOf('refs/pull/1/head');
+    expect(await get(app, `?ref=${commit}&depth=1`)).toEqual({ status: 200 });
+  });
+
+  test('is not found if the upstream does not give it, and is not searched again at once', async () => {
+    const app = await sharedApp({ freshness: SELDOM });
+    const commit = await commitOf('refs/pull/1/head~1');
+    await git(repository.bare, 'tag', '-d', 'aside');
     expect(await get(app, `?ref=${commit}`)).toEqual(NOT_FOUND);
     const asked = repository.upstream.requests.length;
     for (const query of [`?ref=${commit}`, `?ref=${commit}&depth=1`, `?ref=${commit}&depth=2`]) {
@@ -267,7 +274,8 @@ describe('A commit that no branch or tag reaches', () => {
 
   test('is searched again after checkInterval', async () => {
     const app = await startApp({ freshness: SELDOM });
-    const commit = await commitOf('refs/pull/1/head');
+    const commit = await commitOf('refs/pull/1/head~1');
+    await git(repository.bare, 'tag', '-d', 'aside');
     expect(await get(app, `?ref=${commit}`)).toEqual(NOT_FOUND);
     await allow();
     expect(await get(app, `?ref=${commit}`)).toEqual(NOT_FOUND);

@@ -23,6 +23,7 @@ import { describeTree } from '../client/describe-tree.js';
 import { FOREVER } from '../support/bundle-client.js';
 import { fsck } from '../support/fsck.js';
 import { HOST, type HostApp, startHostApp } from '../support/host-app.js';
+import { ObjectList } from '../support/object-list.js';
 import { type Files, RepositoryBuilder } from '../support/repository-builder.js';
 import { git, runBinary } from '../support/run.js';
 import { cleanup } from '../support/temporary-directory.js';
@@ -167,6 +168,17 @@ describe('A checkout becomes what git pull makes of it', () => {
     expect(await update(checkout, { url })).toMatchObject({ outcome: 'updated', commit: newest });
     await git(twin, 'pull', '--quiet', '--ff-only');
     expect(await seen(checkout)).toEqual(await seen(twin));
+  });
+
+  test('also if its origin is written in other letters, as a host that ignores case allows', async () => {
+    const checkout = await copy();
+    const url = await git(checkout, 'remote', 'get-url', 'origin');
+    await git(checkout, 'remote', 'set-url', 'origin', url.replace(PATH, 'Org/Repo'));
+    const result = await update(checkout);
+    expect(result).toMatchObject({ outcome: 'updated', commit: newest });
+    expect(result.receivedBytes).toBeLessThan(3000);
+    const byRef = await update(checkout, { url: `${app.snapshotUrl(PATH)}?ref=main` });
+    expect(byRef).toMatchObject({ outcome: 'unchanged', commit: newest });
   });
 
   test('with local changes that the update does not touch', async () => {
@@ -338,6 +350,28 @@ describe('Another server', () => {
     );
   });
 
+  test.each([
+    ['a fast-forward', false],
+    ['a forced update', true],
+  ])('may send a few trees that stand for many directories: %s is refused', async (_, force) => {
+    const checkout = await copy();
+    const base = await git(checkout, 'rev-parse', 'HEAD');
+    const objects = new ObjectList();
+    let tree = objects.tree();
+    for (let level = 0; level < 4; level++) {
+      tree = objects.tree(
+        ...Array.from({ length: 10 }, (_, i): [string, string, string] => ['40000', `${i}`, tree]),
+      );
+    }
+    const head = objects.commit(tree, base);
+    const header = `# v2 git bundle\n-${base} base\n${head} refs/heads/main\n\n`;
+    const url = await serveBundle(Buffer.concat([Buffer.from(header), objects.pack(head).pack]));
+    const before = await seen(checkout);
+    const failing = expect(update(checkout, { url, force, maxEntries: 1000 })).rejects;
+    await failing.toMatchObject({ code: 'LIMIT_EXCEEDED', limit: 'maxEntries' });
+    expect((await seen(checkout)).files).toEqual(before.files);
+  });
+
   function flipBit(bytes: Buffer, at: number): Buffer {
     const flipped = Buffer.from(bytes);
     flipped.writeUInt8(flipped.readUInt8(at) ^ 1, at);
@@ -507,6 +541,17 @@ test('An update completes what a killed one has begun', async () => {
   expect((await readdir(join(checkout, '.git'))).filter((name) => /lock|tmp/.test(name))).toEqual(
     [],
   );
+});
+
+test('An abort ends an update that waits for a promise of onProgress', async () => {
+  const aborter = new AbortController();
+  const reason = new Error('the user left');
+  const onProgress = () => {
+    aborter.abort(reason);
+    return new Promise<void>(() => {});
+  };
+  const updating = update(await copy(), { signal: aborter.signal, onProgress });
+  await expect(updating).rejects.toBe(reason);
 });
 
 describe('With force', () => {

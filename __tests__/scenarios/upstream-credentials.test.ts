@@ -102,6 +102,20 @@ describe('An upstream that demands credentials', () => {
     expect(asked.slice(5)).toEqual([true, true]);
   });
 
+  test('is asked again by `refresh` at once, when its refusal is still remembered', async () => {
+    const { upstream, path, id } = repository;
+    upstream.fault(path, { kind: 'require-basic-auth', ...right });
+    let given = { ...right, password: 'expired' };
+    const { app } = await startTalkative(() => given, {
+      freshness: { negativeCacheTtl: DEADLINE },
+    });
+    await expectProblem(app.snapshotUrl(path), 'UPSTREAM_DENIED');
+    given = right;
+    await expectProblem(app.snapshotUrl(path), 'UPSTREAM_DENIED');
+    const { etag } = await app.router.service.refresh(id);
+    expect((await fetch(app.snapshotUrl(path), { method: 'HEAD' })).headers.get('etag')).toBe(etag);
+  });
+
   test('gets no request if the provider returns no name and password', async () => {
     const wrong = Object.create({}, { token: { value: right.password } });
     const { app, told } = await startTalkative(() => wrong);
@@ -111,8 +125,10 @@ describe('An upstream that demands credentials', () => {
   });
 
   test('gets no request if the provider of credentials fails', async () => {
-    const { app } = await startTalkative(() => Promise.reject(new Error(`no ${right.password}`)));
+    const { app, told } = await startTalkative(() => Promise.reject(new Error('no route')));
     await expectProblem(app.snapshotUrl(repository.path), 'INTERNAL', 500);
+    // Without the name of the option, the failure would seem to be that of the upstream.
+    expect(told()).toContain(`credentials of ${HOST} failed: no route`);
     await expectUnasked(app);
   });
 

@@ -28,8 +28,8 @@ const server = app.listen(Number(PORT), (error) => {
 });
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.once(signal, async () => {
-    server.close();
-    await snapshots.close();
+  process.once(signal, () => {
+    // Requests that have come are answered first.
+    server.close(() => snapshots.close({ drain: true }));
   });
 }

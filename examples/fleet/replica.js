@@ -53,10 +53,12 @@ const server = app.listen(Number(PORT), (error) => {
 });
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.once(signal, async () => {
-    server.close();
-    await snapshots.close();
-    await Promise.all([store.close(), locks.close()]);
-    await Promise.all([local.close(), shared.close()]);
+  process.once(signal, () => {
+    // Requests that have come are answered first.
+    server.close(async () => {
+      await snapshots.close({ drain: true });
+      await Promise.all([store.close(), locks.close()]);
+      await Promise.all([local.close(), shared.close()]);
+    });
   });
 }

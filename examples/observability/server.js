@@ -55,11 +55,13 @@ const server = app.listen(Number(PORT), (error) => {
 });
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.once(signal, async () => {
-    server.close();
-    await snapshots.close();
-    await countedStore.close();
-    await locks?.close();
-    await meterProvider.shutdown();
+  process.once(signal, () => {
+    // Requests that have come are answered first.
+    server.close(async () => {
+      await snapshots.close({ drain: true });
+      await countedStore.close();
+      await locks?.close();
+      await meterProvider.shutdown();
+    });
   });
 }

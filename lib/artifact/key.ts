@@ -1,5 +1,5 @@
 import { type RepositoryId, repositoryKey } from '../repository.js';
-import type { ArtifactId } from './id.js';
+import { type ArtifactId, defaultSnapshot } from './id.js';
 
 /*
  * The keys of artifacts in a store. All keys of a repository begin with its prefix:
@@ -30,6 +30,9 @@ export function artifactKey(id: ArtifactId): string {
   const kind = id.kind === 'bundle' ? BUNDLE : SNAPSHOT;
   return `${repositoryPrefix(id.repository)}${kind}${parameters.join('')}`;
 }
+
+/** Nothing is stored under this key. To ask for it shows whether a store works. */
+export const PROBE_KEY = artifactKey(defaultSnapshot({ host: '', path: '' }));
 
 /** The artifact with this key; `undefined` for keys of other objects. The inverse of `artifactKey`. */
 export function parseArtifactKey(key: string): ArtifactId | undefined {

@@ -44,22 +44,26 @@ function sibling(snapshot: URL, artifact: string): URL | undefined {
 
 /**
  * Whether a snapshot's address names the repository of an origin: `{host}/{path}`, or if the server
- * has another name for the host, at least the last part of the path.
+ * has another name for the host, at least the last part of the path. In any case of letters: many
+ * hosts ignore it, and their snapshots have an origin in lower case.
  */
 function isOf(snapshot: URL, originUrl: string): boolean {
   if (!URL.canParse(originUrl)) return false;
   const origin = new URL(originUrl);
   const segments = segmentsOf(snapshot.pathname).slice(0, -1);
   const wanted = segmentsOf(origin.pathname);
-  const host = segments.findIndex((segment) => segment.toLowerCase() === origin.host);
+  const host = segments.indexOf(origin.host);
   const given = host < 0 ? segments.slice(-1) : segments.slice(host + 1);
   return given.join('/') === (host < 0 ? wanted.slice(-1) : wanted).join('/');
 }
 
-/** Decoded, without `.git` at the end. */
+/** Decoded, in lower case, without `.git` at the end. */
 function segmentsOf(pathname: string): string[] {
   const trimmed = pathname.replace(/\/+$/, '').replace(/\.git(?=\/snapshot\.tar\.zst$|$)/, '');
-  return trimmed.split('/').slice(1).map(decoded);
+  return trimmed
+    .split('/')
+    .slice(1)
+    .map((segment) => decoded(segment).toLowerCase());
 }
 
 function decoded(segment: string): string {

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { failedAnswer, headerOf, type RequestOptions, sendRequest } from './request.js';
 
-/** Where a download broke off. */
-export interface Position {
+/** What has come of a download that broke off. */
+export interface Received {
   /** The entity tag of the snapshot: equal tags mean equal bytes. */
   readonly etag: string;
   readonly bytes: number;
@@ -22,7 +22,7 @@ export interface Rest {
  */
 export async function downloadRest(
   url: URL,
-  { etag, bytes }: Position,
+  { etag, bytes }: Received,
   options: RequestOptions,
 ): Promise<Rest | undefined> {
   const headers = { range: `bytes=${bytes}-`, 'if-range': etag };

@@ -6,7 +6,7 @@ import { DownloadError } from './download-error.js';
 import type { EnsuredRefs, EnsureRefsOptions } from './options.js';
 import { type Answer, failedAnswer, sendRequest } from './request.js';
 import { parseRetryTimeout, withRetries } from './retries.js';
-import { withFailures } from './unpack.js';
+import { withFailures } from './with-failures.js';
 
 /** More than the longest answer to 1,000 names takes. */
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;

@@ -1,8 +1,9 @@
 import type { ExtractOptions, ExtractResult } from './options.js';
 import { openSource } from './source.js';
 import { findTarget } from './staging.js';
-import { unpack, withFailures } from './unpack.js';
+import { unpack } from './unpack.js';
 import { parseUnpackOptions } from './unpack-options.js';
+import { withFailures } from './with-failures.js';
 
 /**
  * Unpacks a snapshot that the caller already has: the body of a response, a file, or the `body`

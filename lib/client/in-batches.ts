@@ -5,12 +5,13 @@ const BATCH = 256;
 
 /** Handles items with synchronous calls. @throws the signal's reason, between two batches. */
 export async function inBatches<T>(
-  items: readonly T[],
+  items: Iterable<T>,
   signal: AbortSignal | undefined,
   handle: (item: T) => void,
 ): Promise<void> {
-  for (const [i, item] of items.entries()) {
-    if (i % BATCH === 0) {
+  let count = 0;
+  for (const item of items) {
+    if (count++ % BATCH === 0) {
       await setImmediate();
       signal?.throwIfAborted();
     }

@@ -8,8 +8,9 @@ import type { RestoreOptions, RestoreResult } from './options.js';
 import { openDownload } from './resumed-source.js';
 import { parseRetryTimeout, withRetries } from './retries.js';
 import { findTarget, type Target } from './staging.js';
-import { unpack, withFailures } from './unpack.js';
+import { unpack } from './unpack.js';
 import { parseUnpackOptions, type UnpackOptions } from './unpack-options.js';
+import { withFailures } from './with-failures.js';
 
 /**
  * Downloads a snapshot and unpacks it while it arrives, into a directory `.restore~*`: beside a
@@ -40,8 +41,8 @@ import { parseUnpackOptions, type UnpackOptions } from './unpack-options.js';
  * - `ARCHIVE_INVALID`: the archive is truncated or corrupt, or has entries other than files,
  *   directories and symlinks, or files that could make git run a program
  * - `NAME_UNSUPPORTED`: the target can't have a name of the archive; the message shows it
- * - `LIMIT_EXCEEDED`: the archive exceeds `maxBytes` or `maxEntries`, or has more than 256 MiB of
- *   directory paths, symlink paths and symlink targets
+ * - `LIMIT_EXCEEDED`: the archive, or the change of an update, exceeds `maxBytes` or `maxEntries`; or
+ *   the archive has more than 256 MiB of directory paths, symlink paths and symlink targets
  * - `STORAGE_FULL`
  * - `INTERNAL`: any other failure, of the file system or of a function of the caller. It is the
  *   `cause`

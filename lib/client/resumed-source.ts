@@ -39,9 +39,9 @@ export function openDownload(url: URL, download: Download, options: RequestOptio
         fruitless = received === before ? fruitless + 1 : 0;
         if (fruitless === MAX_FRUITLESS) throw error;
         source.close();
-        const position = { etag, bytes: received };
+        const soFar = { etag, bytes: received };
         const rest = await withRetries(timeout, signal, () =>
-          downloadRest(url, position, { ...options, signal }),
+          downloadRest(url, soFar, { ...options, signal }),
         );
         if (rest === undefined) throw error;
         skip = rest.skip;

@@ -2,15 +2,13 @@ import { decompress } from '../archive/decompress.js';
 import { verifyDigest } from '../archive/digest-frame.js';
 import { withoutWaitFrames } from '../archive/wait-frame.js';
 import { unlessAborted } from '../async/abort.js';
-import { toSnapshotError } from '../errors.js';
+import { counted } from './counted.js';
 import { extractTar } from './extract-tar.js';
 import { FileSystem } from './file-system.js';
 import type { ExtractOptions, ExtractResult } from './options.js';
 import type { Source } from './source.js';
 import { createStaging, type Target } from './staging.js';
 import type { UnpackOptions } from './unpack-options.js';
-
-const PROGRESS_BYTES = 1024 * 1024;
 
 /** Reads a whole snapshot into a staging directory, whose content is then moved to `target`. */
 export async function unpack(
@@ -26,20 +24,11 @@ export async function unpack(
   const report = async () => {
     await unlessAborted(Promise.resolve(onProgress({ receivedBytes, files })), signal);
   };
-  async function* received() {
+  const received = counted(withoutWaitFrames(source.chunks), async (bytes) => {
+    receivedBytes = bytes;
     await report();
-    let reported = 0;
-    for await (const chunk of withoutWaitFrames(source.chunks)) {
-      receivedBytes += chunk.length;
-      if (receivedBytes - reported >= PROGRESS_BYTES) {
-        reported = receivedBytes;
-        await report();
-      }
-      yield chunk;
-    }
-    await report();
-  }
-  const checked = verifyDigest(received(), () => {
+  });
+  const checked = verifyDigest(received, () => {
     verified = true;
   });
   const onFile = () => {
@@ -57,17 +46,5 @@ export async function unpack(
   } catch (error) {
     await staging.remove();
     throw error;
-  }
-}
-
-/** Gives each failure of a call a code. After an abort, every failure is the signal's own reason. */
-export async function withFailures<T>(
-  signal: AbortSignal | undefined,
-  work: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw signal?.aborted ? signal.reason : toSnapshotError(error);
   }
 }

@@ -1,6 +1,6 @@
 import type { ByteReader } from '../archive/byte-reader.js';
 import type { TarEntry } from '../archive/tar-reader.js';
-import { configKeys } from '../git/config.js';
+import { configKeys } from '../git/config-keys.js';
 import { verifyPath } from '../git/path-safety.js';
 import { refused } from './entry-errors.js';
 

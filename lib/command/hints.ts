@@ -11,8 +11,11 @@ export function hintFor(error: unknown, command?: string): string | undefined {
   if (SnapshotError.is(error, 'NAME_UNSUPPORTED')) {
     return '--skip-unsupported leaves such files out.';
   }
+  if (SnapshotError.is(error, 'TARGET_NOT_EMPTY')) {
+    return 'It must be missing or empty, or a checkout of the same repository, which is brought up to date.';
+  }
   if (SnapshotError.is(error, 'LOCAL_CHANGES', 'DIVERGED')) {
-    return 'No file was changed. --force drops local changes and commits.';
+    return '--force drops local changes and commits.';
   }
   return DownloadError.is(error) ? hintForAnswer(error) : undefined;
 }
@@ -20,6 +23,9 @@ export function hintFor(error: unknown, command?: string): string | undefined {
 function hintForAnswer({ status, remoteCode, retryAfter }: DownloadError): string | undefined {
   if (remoteCode === undefined && status === 404) {
     return 'The URL must be that of a repository on a server of snapshots: {server}/git/{host}/{owner}/{name}';
+  }
+  if (status === 401) {
+    return 'The server asks for valid credentials: set GIT_SNAPSHOT_TOKEN, or GIT_SNAPSHOT_HEADER.';
   }
   const sentences: string[] = [];
   if (remoteCode !== undefined && isErrorCode(remoteCode)) {

@@ -1,13 +1,10 @@
 import { hasCode } from '../errors.js';
 
-/** The package express is not installed where this package finds it. */
-export class ExpressMissing extends Error {}
-
 /**
  * Loads Express, which users of the client alone do not need, and the routers.
  *
  * @param args of the command line, for the message.
- * @throws ExpressMissing
+ * @throws Error if Express is not installed where this package finds it.
  */
 export async function loadServer(args: readonly string[]) {
   try {
@@ -23,7 +20,7 @@ export async function loadServer(args: readonly string[]) {
       throw cause;
     const packages = 'npx -p express -p express-git-snapshot express-git-snapshot';
     const command = [packages, 'serve', ...args.map(quoted)].join(' ');
-    throw new ExpressMissing(`serve needs the package express. Run: ${command}`, { cause });
+    throw new Error(`serve needs the package express. Run: ${command}`, { cause });
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Options, Params } from 'cli-progress';
 import type { RestoreProgress } from '../client/options.js';
-import { inBytes, inTime } from './quantities.js';
+import { inBytes } from '../in-bytes.js';
+import { inTime } from './in-time.js';
 
 export interface ProgressBar {
   update(progress: RestoreProgress): void;

@@ -1,8 +1,9 @@
 import type { RestoreResult } from '../client/options.js';
 import { restoreSnapshot } from '../client/restore.js';
+import { inBytes } from '../in-bytes.js';
+import { inTime } from './in-time.js';
 import { printable } from './printable.js';
 import { isTerminal, showProgress } from './progress-bar.js';
-import { inBytes, inTime } from './quantities.js';
 import { requestHeaders, snapshotUrl } from './restore-request.js';
 import type { Surroundings } from './surroundings.js';
 import { HELP, helpOf, parse, type Syntax, UsageError } from './syntax.js';

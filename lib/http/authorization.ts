@@ -1,6 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Request } from 'express';
 import { unlessAborted } from '../async/abort.js';
+import { hostFailure } from '../call-host.js';
 import type { Authorize, AuthorizeContext } from '../config/authorize.js';
 import type { SnapshotErrorCode } from '../error-codes.js';
 import { SnapshotError } from '../errors.js';
@@ -31,15 +32,23 @@ export async function findDenial(
     decision = await unlessAborted(call(), signal);
   } catch (thrown) {
     signal.throwIfAborted();
-    return problemOf(thrown);
+    return problemOf(thrown, () => hostFailure('authorize', thrown));
   }
   if (decision === true) return undefined;
   const isDenial = typeof decision === 'object' && decision !== null;
-  return isDenial ? problemOf(decision) : problem('FORBIDDEN');
+  return isDenial ? problemOf(decision, () => noDenial(decision)) : problem('FORBIDDEN');
 }
 
-/** @param denial `Denial`, or what `authorize` threw. */
-function problemOf(denial: unknown): DenialProblem {
+function noDenial(cause: unknown): SnapshotError {
+  const message = 'authorize answered an object without the status 401, 403 or 404';
+  return new SnapshotError('INTERNAL', message, { cause });
+}
+
+/**
+ * @param denial `Denial`, or what `authorize` threw.
+ * @param failure what it is if it is no denial.
+ */
+function problemOf(denial: unknown, failure: () => SnapshotError): DenialProblem {
   switch (property(denial, 'status')) {
     case 401:
       return problem('UNAUTHORIZED', { 'WWW-Authenticate': challengesOf(denial) });
@@ -48,7 +57,7 @@ function problemOf(denial: unknown): DenialProblem {
     case 404:
       return problem('NOT_FOUND');
     default:
-      throw new SnapshotError('INTERNAL', 'authorize failed', { cause: denial });
+      throw failure();
   }
 }
 

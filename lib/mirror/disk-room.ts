@@ -1,7 +1,6 @@
-import { statfs } from 'node:fs/promises';
 import { SingleFlight } from '../async/single-flight.js';
 import { isDiskFull, SnapshotError, systemCode } from '../errors.js';
-import { freeBytes } from '../fs/free-space.js';
+import { diskSpace, freeBytes } from '../fs/free-space.js';
 import type { Evictable } from '../stores/evictable.js';
 
 /** The part of the disk that an eviction leaves free, at least. */
@@ -53,12 +52,12 @@ export class DiskRoom {
   async #make(code: string | undefined, needed: number): Promise<boolean> {
     const evictables = await this.#evictables();
     evictables.sort((a, b) => a.usedAt - b.usedAt);
-    const { bavail, bsize, blocks, files, ffree } = await statfs(this.#directory);
-    const free = bavail * bsize;
-    const isOtherLimit = code === 'EDQUOT' || blocks === 0 || (files > 0 && ffree < FEW_FILES);
+    const { freeBytes: free, totalBytes, freeFiles } = await diskSpace(this.#directory);
+    const isUnknown = !Number.isFinite(totalBytes);
+    const isOtherLimit = code === 'EDQUOT' || isUnknown || freeFiles < FEW_FILES;
     const total = evictables.reduce((sum, { bytes }) => sum + bytes, 0);
     // The work needed more than what was free.
-    const byDisk = Math.max(2 * free, blocks * bsize * FREE_PART - free, needed - free);
+    const byDisk = Math.max(2 * free, totalBytes * FREE_PART - free, needed - free);
     const wanted = isOtherLimit ? total * EVICTED_PART : byDisk;
     let evicted = 0;
     for (const { bytes, evict } of evictables) {

@@ -82,13 +82,12 @@ export class MirrorManager {
     this.#maintenance = new Maintenance({ ...this.#parts, mirrors, ...options });
     this.#fetcher = new Fetcher({ mirrors, jobs, maintenance: this.#maintenance });
     this.#onFound = onFound;
-    const { closing } = options;
     this.#scan = new MirrorScan({
       directory,
       mirrors,
       jobs,
       events,
-      closing,
+      closing: options.closing,
       onFound: (mirror) => {
         onFound(mirror);
         this.#maintenance.checkConnectivity(mirror);
@@ -254,6 +253,11 @@ export class MirrorManager {
   /** As `KnownMirrors.discardIfDamaged`. */
   async discardIfDamaged(read: RevisionOnDisk, error: unknown): Promise<boolean> {
     return await this.#mirrors.discardIfDamaged(read, error);
+  }
+
+  /** Lets the next clone be tried, although the last one has failed. */
+  forgetFailure(repository: RepositoryId): void {
+    this.#parts.failures.forget(repositoryKey(repository));
   }
 
   /** Ends all jobs and waits for all work. Abort the closing signal before. Idempotent. */

@@ -1,5 +1,5 @@
-import { statfs } from 'node:fs/promises';
 import { hasCode } from '../errors.js';
+import { diskSpace } from '../fs/free-space.js';
 import { FileSystemStore } from '../stores/filesystem/filesystem-store.js';
 import type { ServiceParts } from './parts.js';
 import type { DiskUsage } from './service-status.js';
@@ -20,8 +20,8 @@ async function storeUsage({ config, store, diskBudgets }: Parts): Promise<DiskUs
 
 async function diskOf(directory: string): Promise<DiskUsage['disk']> {
   try {
-    const { bavail, bsize, blocks } = await statfs(directory);
-    return blocks === 0 ? undefined : { freeBytes: bavail * bsize, bytes: blocks * bsize };
+    const { freeBytes, totalBytes } = await diskSpace(directory);
+    return Number.isFinite(totalBytes) ? { freeBytes, bytes: totalBytes } : undefined;
   } catch (error) {
     // Another program may have removed the directory: the service makes it again when it writes.
     if (!hasCode(error)) throw error;

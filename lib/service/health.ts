@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { defaultSnapshot } from '../artifact/id.js';
-import { artifactKey } from '../artifact/key.js';
+import { PROBE_KEY } from '../artifact/key.js';
 import { elapsedSince, now, type Time } from '../async/clock.js';
 import { orLater } from '../async/deadline.js';
 import { MAX_AGE, Probe } from '../async/probe.js';
@@ -21,8 +20,6 @@ import type { HealthCheck, HealthChecks, HealthOptions, ServiceHealth } from './
 
 /** Milliseconds. Probes of orchestrators wait for a second by default. */
 const DEFAULT_TIMEOUT = 500;
-/** Nothing is stored under it. */
-const STORE_KEY = artifactKey(defaultSnapshot({ host: '', path: '' }));
 
 export interface HealthParts extends BaseParts {
   readonly writer: Pick<ArtifactWriter, 'failedStarts'>;
@@ -47,7 +44,7 @@ export class Health {
     const lockKey = `health ${randomUUID()}`;
     this.#parts = parts;
     this.#store = new Probe(async (signal) => {
-      await store.stat(STORE_KEY, { signal });
+      await store.stat(PROBE_KEY, { signal });
     }, closing);
     this.#locks = new Probe(async (signal) => {
       await releaseLock(await acquireLock(locks, lockKey, signal));

@@ -137,11 +137,17 @@ export class Refresher {
     this.#force(id, async () => true);
   }
 
-  /** Checks the upstream now, and brings the default snapshot up to date. @throws SnapshotError */
+  /**
+   * Checks the upstream now, and brings the default snapshot up to date. A remembered failure of a
+   * clone does not keep it from that: the caller may have mended the cause.
+   *
+   * @throws SnapshotError
+   */
   async refresh(repository: RepositoryId): Promise<StoredArtifact> {
     const { known, checks, builds, stored, mirrors, closing } = this.#parts;
     const id = defaultSnapshot(repository);
     const requestedAt = now();
+    mirrors.forgetFailure(repository);
     await mirrors.open(repository, closing);
     const before = await stored.stat(id);
     // A stored repository was not made up by a client: its failures and refusals are remembered.

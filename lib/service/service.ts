@@ -28,6 +28,7 @@ import { tellProgress } from '../mirror/clone-progress.js';
 import type { RepositoryId } from '../repository.js';
 import type { StoredFile } from '../stores/store.js';
 import { checkProcess } from '../workers/check-process.js';
+import { checkWarm } from './check-warm.js';
 import { diskUsageOf } from './disk-usage.js';
 import { createParts, type ServiceParts } from './parts.js';
 import { releaseParts } from './release-parts.js';
@@ -37,7 +38,6 @@ import type { CloseOptions, SnapshotService, WarmOptions } from './snapshot-serv
 import { startParts } from './start-parts.js';
 import { statsOf } from './stats.js';
 import { listRepositories, statusOf } from './status.js';
-import { checkWarm } from './warm-up.js';
 
 /**
  * The service that `createSnapshotService` makes: checks the arguments of calls, and passes them to

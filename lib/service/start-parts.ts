@@ -1,5 +1,4 @@
-import { defaultSnapshot } from '../artifact/id.js';
-import { artifactKey } from '../artifact/key.js';
+import { PROBE_KEY } from '../artifact/key.js';
 import { requireWritable } from '../fs/require-writable.js';
 import { untilReady } from '../locks/host-lock.js';
 import type { ServiceParts } from './parts.js';
@@ -17,9 +16,7 @@ export async function startParts(
   closing.throwIfAborted();
   await requireWritable(dataDir);
   // The first call makes a store on disk clean up after a crash. Later calls show its failures.
-  const storeStarted = store
-    .stat(artifactKey(defaultSnapshot({ host: '', path: '' })))
-    .catch(() => undefined);
+  const storeStarted = store.stat(PROBE_KEY).catch(() => undefined);
   const starts = [mirrors.start(), writer.start(), storeStarted, untilReady(locks, closing)];
   // Waits for all parts: the next attempt must not run beside parts of this one.
   await Promise.allSettled(starts);

@@ -1,6 +1,6 @@
 import { type ArtifactId, defaultSnapshot, isFixed } from '../artifact/id.js';
 import { artifactKey } from '../artifact/key.js';
-import { allowedRepository, canonicalId } from '../artifact/validate-id.js';
+import { canonicalId } from '../artifact/validate-id.js';
 import { unlessAborted } from '../async/abort.js';
 import { now } from '../async/clock.js';
 import { KeyedLimit } from '../async/keyed-limit.js';
@@ -8,7 +8,7 @@ import { callHost } from '../call-host.js';
 import type { ServiceConfig } from '../config/options.js';
 import { invalidRequest, SnapshotError, toSnapshotError } from '../errors.js';
 import type { WarmFailure, WarmOutcome, WarmSummary } from '../events/warm-events.js';
-import { type RepositoryId, repositoryKey } from '../repository.js';
+import type { RepositoryId } from '../repository.js';
 import type { RefresherParts } from './refresher.js';
 import type { WarmOptions } from './snapshot-service.js';
 import { isCurrent } from './staleness.js';
@@ -17,19 +17,6 @@ import { isCurrent } from './staleness.js';
 const MAX_ARTIFACTS = 10_000;
 /** Artifacts of one host at once. More than one: a huge repository must not delay all others. */
 const CONCURRENT_ARTIFACTS = 2;
-
-/** @throws SnapshotError `INVALID_OPTIONS` if the option `warm` names a repository that is not allowed. */
-export function checkWarm(config: ServiceConfig): void {
-  if (config.warm === undefined || config.warm === 'recent') return;
-  for (const repository of config.warm) {
-    try {
-      allowedRepository(config, repository);
-    } catch (cause) {
-      const message = `warm: ${repositoryKey(repository)} is at no host of the option hosts`;
-      throw new SnapshotError('INVALID_OPTIONS', `invalid options: ${message}`, { cause });
-    }
-  }
-}
 
 /**
  * Stores artifacts before a client requests them, as background work: it takes no slot that a client
@@ -58,6 +45,8 @@ export class WarmUp {
     if (wanted.length > MAX_ARTIFACTS) throw invalidRequest(`over ${MAX_ARTIFACTS} artifacts`);
     const ends = signal === undefined ? stopping : AbortSignal.any([signal, stopping]);
     ends.throwIfAborted();
+    const { ids, invalid } = distinct(wanted, config);
+    const total = ids.length + invalid.length;
     const counts: Record<WarmOutcome, number> = { fresh: 0, built: 0, failed: 0 };
     const failures: WarmFailure[] = [];
     let done = 0;
@@ -68,18 +57,6 @@ export class WarmUp {
       const progress = { artifact, outcome, error, done, total };
       if (onProgress !== undefined) callHost('onProgress', () => onProgress(progress));
     };
-    const ids = new Map<string, ArtifactId>();
-    const invalid: WarmFailure[] = [];
-    for (const each of wanted) {
-      const artifact = 'kind' in each ? each : defaultSnapshot(each);
-      try {
-        const id = canonicalId(config, artifact);
-        ids.set(artifactKey(id), id);
-      } catch (error) {
-        invalid.push({ artifact, error: toSnapshotError(error) });
-      }
-    }
-    const total = ids.size + invalid.length;
     for (const { artifact, error } of invalid) end(artifact, 'failed', error);
     const warm = async (id: ArtifactId) => {
       if (ends.aborted) return;
@@ -89,9 +66,7 @@ export class WarmUp {
         if (!ends.aborted) end(id, 'failed', toSnapshotError(error, id.repository));
       }
     };
-    await Promise.all(
-      Array.from(ids.values(), (id) => this.#limit.run(id.repository.host, () => warm(id))),
-    );
+    await Promise.all(ids.map((id) => this.#limit.run(id.repository.host, () => warm(id))));
     ends.throwIfAborted();
     const { fresh, built } = counts;
     return { total, fresh, built, failures };
@@ -169,4 +144,23 @@ export class WarmUp {
     const { known, policy } = this.#parts;
     return isCurrent(id, found, known.stateOf(id.repository), policy);
   }
+}
+
+/** Each artifact once, in the form that the service knows, and those that it refuses. */
+function distinct(
+  wanted: readonly (ArtifactId | RepositoryId)[],
+  config: ServiceConfig,
+): { ids: ArtifactId[]; invalid: WarmFailure[] } {
+  const ids = new Map<string, ArtifactId>();
+  const invalid: WarmFailure[] = [];
+  for (const each of wanted) {
+    const artifact = 'kind' in each ? each : defaultSnapshot(each);
+    try {
+      const id = canonicalId(config, artifact);
+      ids.set(artifactKey(id), id);
+    } catch (error) {
+      invalid.push({ artifact, error: toSnapshotError(error) });
+    }
+  }
+  return { ids: [...ids.values()], invalid };
 }

@@ -3,7 +3,7 @@ import { checkOptions } from '../check-options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { Activity } from './activity.js';
-import { ACTION_HEADER, type StatusPageAction } from './messages.js';
+import type { StatusPageAction } from './messages.js';
 import { actionsSchema, type ShownService, type StatusPageConfig } from './schema.js';
 
 /** Actions that run at once. */
@@ -16,30 +16,6 @@ export async function allowedActions(
 ): Promise<readonly StatusPageAction[]> {
   if (typeof actions !== 'function') return actions;
   return checkOptions(actionsSchema, await actions(req), 'actions');
-}
-
-/**
- * Refuses requests that another site has made the visitor's browser send, with the visitor's cookies.
- * Such a site can't send the header, unless the host app's CORS allows it; and browsers say where a
- * request comes from: by `Sec-Fetch-Site` over HTTPS, otherwise by `Origin`.
- *
- * @throws SnapshotError `FORBIDDEN`
- */
-export function requireSameOrigin({ headers }: Request): void {
-  const refuse = (why: string) => new SnapshotError('FORBIDDEN', why, { clientDetail: why });
-  if (headers[ACTION_HEADER] === undefined) throw refuse(`the header ${ACTION_HEADER} is missing`);
-  const site = headers['sec-fetch-site'];
-  if (site !== undefined) {
-    if (site !== 'same-origin') throw refuse('the request comes from another site');
-    return;
-  }
-  const { origin, host = headers[':authority'] } = headers;
-  if (origin === undefined) return; // no browser: it sends no cookies by itself
-  const own = `http://${host}`;
-  const isParsable = URL.canParse(origin) && URL.canParse(own);
-  if (!isParsable || new URL(origin).host !== new URL(own).host) {
-    throw refuse('the origin of the request is not its host');
-  }
 }
 
 /** Runs actions in the background. The page shows that they run, and their failures. */

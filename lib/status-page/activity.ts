@@ -74,6 +74,13 @@ export class Activity {
     return this.#counts.peek(name) ?? NOTHING;
   }
 
+  /** The names of the repositories whose work has failed since a date, and not succeeded after that. */
+  failedSince(date: number): string[] {
+    return [...this.#counts.entries()]
+      .filter(([, { failure }]) => failure?.at !== undefined && failure.at >= date)
+      .map(([name]) => name);
+  }
+
   /** The running work of each repository: an action, or the job that began last. */
   running(): ReadonlyMap<string, RowActivity> {
     const jobs = this.jobs.map(({ name, kind }) => [name, kind] as const);

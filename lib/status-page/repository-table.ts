@@ -3,7 +3,7 @@ import { unlessAborted } from '../async/abort.js';
 import { elapsedSince, now, type Time } from '../async/clock.js';
 import { SingleFlight } from '../async/single-flight.js';
 import { toSnapshotError } from '../errors.js';
-import { type RepositoryId, repositoryKey } from '../repository.js';
+import { checkRepository, type RepositoryId, repositoryKey } from '../repository.js';
 import type { RepositoryStatus } from '../service/service-status.js';
 import type { Activity } from './activity.js';
 import { failureOf } from './failure.js';
@@ -15,6 +15,11 @@ import type { ShownService } from './schema.js';
 const LISTING_AGE = 60_000;
 /** A listing that takes long is used for this many times as long. */
 const LISTING_PART = 20;
+/**
+ * Milliseconds for which a repository that only failed is shown, such as one that could not be
+ * cloned: the service does not list it, and clients can make up names.
+ */
+const FAILURE_AGE = 60 * 60_000;
 /** Statuses that are read again at once; if more changed, all are listed. */
 const MAX_OUTDATED = 500;
 const CONCURRENT_READS = 8;
@@ -79,6 +84,7 @@ export class RepositoryTable {
       try {
         const all = await this.#service.listRepositories({ signal: this.#closing });
         this.#statuses = new Map(all.map((each) => [repositoryKey(each.repository), each]));
+        this.#addFailed();
         // The list may have an older status of these.
         for (const each of this.#readMeanwhile.values()) this.outdate(each);
         this.#failure = undefined;
@@ -124,6 +130,15 @@ export class RepositoryTable {
     this.#statuses = new Map();
     this.#outdated.clear();
     this.#listed = undefined;
+  }
+
+  /** Adds the repositories that the service does not list because their first clone failed. */
+  #addFailed(): void {
+    for (const name of this.#activity.failedSince(Date.now() - FAILURE_AGE)) {
+      if (!this.#statuses.has(name)) {
+        this.#statuses.set(name, unknownStatus(checkRepository(name)));
+      }
+    }
   }
 
   async #read(repository: RepositoryId): Promise<void> {

@@ -12,6 +12,16 @@ export interface Advertisement {
   readonly refs: RefList;
   /** The other wanted refs that exist: full name → id. */
   readonly otherRefs: ReadonlyMap<string, string>;
+  /** Whether a ref of any name is at the wanted commit: then the upstream sends it on request. */
+  readonly isCommitAdvertised: boolean;
+}
+
+/** What to note beside branches and tags. */
+export interface OtherWants {
+  /** Full names, as bytes, of refs that mirrors do not hold. */
+  readonly names: ReadonlySet<string>;
+  /** A commit that may have a ref. */
+  readonly commit?: string | undefined;
 }
 
 /** git's default branch, without any configuration. */
@@ -30,13 +40,12 @@ const REF_TWICE = 'the upstream advertises a ref twice';
  * Names are bytes. All bytes of a line, except one line feed at its end, belong to the name.
  * Otherwise a user with the right to push one branch could make it pass for another.
  *
- * @param wanted full names of other refs to return.
  * @throws SnapshotError `REPOSITORY_UNSUPPORTED` for SHA-256 or shallow repositories,
  * `UPSTREAM_UNREACHABLE` for an error that the upstream reports, `UPSTREAM_INVALID`.
  */
 export async function readAdvertisement(
   body: AsyncIterable<Uint8Array>,
-  wanted: ReadonlySet<string>,
+  wanted: OtherWants,
 ): Promise<Advertisement> {
   const splitter = new PktLineSplitter();
   const refs = new RefLines(wanted);
@@ -71,15 +80,16 @@ function textOf(line: PktLine): string {
 /** The lines of the list. The first one also has the capabilities. */
 class RefLines {
   readonly #refs = new RefListBuilder();
-  readonly #wanted: ReadonlySet<string>;
+  readonly #wanted: OtherWants;
   readonly #otherRefs = new Map<string, string>();
   #capabilities: ReadonlySet<string> | undefined;
   #isNumbered = false;
+  #isCommitAdvertised = false;
   #headOid: string | undefined;
   /** The first branch at HEAD's commit. HEAD comes before all other refs. */
   #firstAtHead: string | undefined;
 
-  constructor(wanted: ReadonlySet<string>) {
+  constructor(wanted: OtherWants) {
     this.#wanted = wanted;
   }
 
@@ -100,7 +110,8 @@ class RefLines {
       refs.find(DEFAULT_BRANCH)?.oid === this.#headOid ? DEFAULT_BRANCH : this.#firstAtHead;
     const target = symrefOfHead(capabilities) ?? guess;
     const head = this.#headOid === undefined ? undefined : headAt(this.#headOid, target, refs);
-    return { capabilities, refs, head, otherRefs: this.#otherRefs };
+    const isCommitAdvertised = this.#isCommitAdvertised;
+    return { capabilities, refs, head, otherRefs: this.#otherRefs, isCommitAdvertised };
   }
 
   #addFirst(line: string): void {
@@ -123,13 +134,14 @@ class RefLines {
     if (!OID_PATTERN.test(oid) || line[40] !== ' ' || name.includes(' ')) {
       throw invalid('the upstream advertises a malformed ref');
     }
+    if (oid === this.#wanted.commit) this.#isCommitAdvertised = true;
     if (name === 'HEAD') {
       if (this.#headOid !== undefined) throw invalid(REF_TWICE);
       this.#headOid = oid;
     } else if (isMirroredRef(name) && isValidRefName(name)) {
       this.#refs.add(name, oid);
       if (oid === this.#headOid && name.startsWith('refs/heads/')) this.#firstAtHead ??= name;
-    } else if (this.#wanted.has(name)) {
+    } else if (this.#wanted.names.has(name)) {
       this.#otherRefs.set(name, oid);
     }
   }

@@ -1,7 +1,8 @@
 import { unlessAborted } from '../async/abort.js';
 import { recentlyUsed } from '../async/recently-used.js';
+import { hostFailure } from '../call-host.js';
 import { type AllowList, hostConfig } from '../config/hosts.js';
-import { isAccessRefused, SnapshotError } from '../errors.js';
+import { isAccessRefused, SnapshotError, toSnapshotError } from '../errors.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 
 /** Clients choose the repositories; each takes about 200 bytes. */
@@ -16,13 +17,22 @@ export class UpstreamCredentials {
     this.#allowList = allowList;
   }
 
-  /** The `Authorization` header for a fetch. `undefined`: the fetch is anonymous. */
+  /**
+   * The `Authorization` header for a fetch. `undefined`: the fetch is anonymous.
+   *
+   * @throws SnapshotError what `credentials` threw, or a failure that names `credentials`; the signal's reason.
+   */
   async authorization(repository: RepositoryId, signal: AbortSignal): Promise<string | undefined> {
     const { credentials } = hostConfig(this.#allowList, repository);
     if (credentials === undefined) return undefined;
     const previousDenied = this.#denied.has(repositoryKey(repository));
     const call = async () => credentials(repository, { signal, previousDenied });
-    const given = await unlessAborted(call(), signal);
+    const given = await unlessAborted(call(), signal).catch((thrown: unknown) => {
+      signal.throwIfAborted();
+      if (SnapshotError.is(thrown)) throw thrown;
+      const { code } = toSnapshotError(thrown);
+      throw hostFailure(`credentials of ${repository.host}`, thrown, code);
+    });
     if (given === undefined) return undefined;
     const { username, password } = given;
     if (typeof username !== 'string' || typeof password !== 'string') {

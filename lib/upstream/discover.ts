@@ -5,7 +5,12 @@ import { SnapshotError } from '../errors.js';
 import { encodeHeadQuery, readCapabilities, readUnbornHead } from '../git/ls-refs.js';
 import type { RefList } from '../git/ref-list.js';
 import type { Head } from '../git/refs.js';
-import { type Advertisement, DEFAULT_BRANCH, readAdvertisement } from './advertisement.js';
+import {
+  type Advertisement,
+  DEFAULT_BRANCH,
+  type OtherWants,
+  readAdvertisement,
+} from './advertisement.js';
 import { limitBytes } from './http-body.js';
 import type { UpstreamClient } from './http-client.js';
 import type { UpstreamTask } from './task.js';
@@ -18,13 +23,12 @@ export class DiscoveryError extends SnapshotError {}
 /**
  * Asks the upstream for its refs: one `info/refs`.
  *
- * @param wanted full names, as bytes, of refs that mirrors do not hold.
  * @throws DiscoveryError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`.
  */
 export async function discover(
   task: UpstreamTask,
   upstream: UpstreamClient,
-  wanted: ReadonlySet<string>,
+  wanted: OtherWants,
 ): Promise<Advertisement> {
   try {
     return await inTime(task, upstream, async (http) =>

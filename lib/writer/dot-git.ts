@@ -1,5 +1,5 @@
 import type { SelectedRefs } from '../artifact/select-refs.js';
-import { quoteConfigValue } from '../git/config.js';
+import { quoteConfigValue, trackingLines } from '../git/encode-config.js';
 import { MAX_NAME_BYTES } from '../git/path-safety.js';
 import { RefList } from '../git/ref-list.js';
 import { encodeHead, type Head, type Ref } from '../git/refs.js';
@@ -95,10 +95,6 @@ function config({ head, originUrl, trustFileTimes, fetch }: GitDirectoryInput): 
     `\turl = ${quoteConfigValue(Buffer.from(originUrl).toString('latin1'))}`,
   );
   if (fetch !== undefined) lines.push(`\tfetch = ${quoteConfigValue(fetch)}`);
-  if (head.kind === 'branch') {
-    const section = head.ref.slice('refs/heads/'.length).replace(/[\\"]/g, '\\$&');
-    const merge = quoteConfigValue(head.ref);
-    lines.push(`[branch "${section}"]`, '\tremote = origin', `\tmerge = ${merge}`);
-  }
+  if (head.kind === 'branch') lines.push(...trackingLines(head.ref));
   return Buffer.from(`${lines.join('\n')}\n`, 'latin1');
 }

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { FileMode } from '../../../lib/checkout/git-index.js';
 import type { IndexedFile } from '../../../lib/checkout/read-index.js';
 import { planFastForward, planReset } from '../../../lib/client/update/plan-update.js';
@@ -26,8 +27,9 @@ test.each<[string, TreeFile | undefined, TreeFile | undefined, TreeFile | undefi
   ['a change that is staged so', B, A, B, 'keep'],
   ['a change of what was changed otherwise', C, A, B, 'conflict'],
   ['another mode', A, A, { ...A, mode: FileMode.executable }, 'write'],
-])('With %s, a fast-forward does as git', (_, staged, before, after, expected) => {
-  const plan = planFastForward(indexOf(staged), [{ path: 'f', before, after }]);
+])('With %s, a fast-forward does as git', async (_, staged, before, after, expected) => {
+  const changes = Readable.from([{ path: 'f', before, after }]);
+  const plan = await planFastForward(indexOf(staged), changes);
   const found = {
     write: plan.writes.has('f'),
     remove: plan.removals.has('f'),
@@ -37,12 +39,13 @@ test.each<[string, TreeFile | undefined, TreeFile | undefined, TreeFile | undefi
   expect(found).toEqual(expected === 'keep' ? none : { ...none, [expected]: true });
 });
 
-test('A file of git add --intent-to-add is never overwritten', () => {
-  const plan = planFastForward(indexOf(A, true), [{ path: 'f', before: undefined, after: A }]);
+test('A file of git add --intent-to-add is never overwritten', async () => {
+  const changes = Readable.from([{ path: 'f', before: undefined, after: A }]);
+  const plan = await planFastForward(indexOf(A, true), changes);
   expect(plan).toMatchObject({ conflicts: ['f'], writes: new Map() });
 });
 
-test('A reset writes what differs, and removes what the tree lacks, but no submodule', () => {
+test('A reset writes what differs, and removes what the tree lacks, but no submodule', async () => {
   const { files } = indexOf(A);
   const staged = files.get('f');
   if (staged === undefined) throw new Error('it is there');
@@ -55,7 +58,7 @@ test('A reset writes what differs, and removes what the tree lacks, but no submo
     ['changed', A],
     ['new', C],
   ]);
-  const plan = planReset(index, tree, (path) => path !== 'changed');
+  const plan = await planReset(index, tree, (path) => path !== 'changed', undefined);
   expect([...plan.writes.keys()]).toEqual(['f', 'changed', 'new']);
   expect([...plan.removals]).toEqual(['gone', 'conflict']);
   expect([...plan.forgotten]).toEqual(['module']);

@@ -52,7 +52,7 @@ interface StageOptions extends UnpackOptions {
   /** An empty directory. */
   readonly directory: string;
   readonly signal: AbortSignal | undefined;
-  readonly onFile: () => Promise<void>;
+  readonly onFile: () => void;
 }
 
 /**
@@ -84,7 +84,7 @@ export async function stageFiles(
     bytesLeft -= await writeStaged(staged, path, file, content, tree.symlinks);
     if (bytesLeft < 0) throw limitExceeded('maxBytes', 'the changed files have too many bytes');
     places.set(path, staged);
-    await onFile();
+    onFile();
     if (places.size % BATCH !== 0) continue;
     await setImmediate();
     signal?.throwIfAborted();

@@ -1,5 +1,6 @@
 import { FileMode } from '../../checkout/git-index.js';
 import type { Index, IndexedFile } from '../../checkout/read-index.js';
+import { inBatches } from '../in-batches.js';
 import type { FileContent } from './file-content.js';
 import type { UpdatePlan } from './plan-update.js';
 import type { TreeFile } from './tree-changes.js';
@@ -16,39 +17,40 @@ interface Contents {
  * The paths whose local changes a plan would overwrite: changed files, and untracked ones in the way.
  * A file that has the new content already is no conflict: an update that was killed left it.
  */
-export function findConflicts(
+export async function findConflicts(
   plan: UpdatePlan,
   index: Index,
   tree: WorkingTree,
   { before, after }: Contents,
-): string[] {
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
   const conflicts = new Set(plan.conflicts);
   const { removals } = plan;
   const isLost = (path: string, staged: IndexedFile, next: TreeFile | undefined) => {
     if (tree.isUnchanged(staged, before)) return false;
     return next === undefined || !tree.has(path, next, after);
   };
-  for (const path of removals) {
+  await inBatches(removals, signal, (path) => {
     const staged = index.files.get(path);
     const isFile = tree.look(path)?.isDirectory() === false;
     if (isFile && staged !== undefined && isLost(path, staged, undefined)) conflicts.add(path);
-  }
-  for (const [path, file] of plan.writes) {
+  });
+  await inBatches(plan.writes, signal, ([path, file]) => {
     const blocker = tree.blockerOf(path);
     if (blocker !== undefined) {
       if (!removals.has(blocker)) conflicts.add(blocker);
-      continue;
+      return;
     }
     const stats = tree.look(path);
-    if (stats === undefined) continue;
+    if (stats === undefined) return;
     const staged = index.files.get(path);
     if (stats.isDirectory()) {
-      if (file.mode === FileMode.gitlink) continue;
+      if (file.mode === FileMode.gitlink) return;
       for (const below of tree.below(path)) if (!removals.has(below)) conflicts.add(below);
     } else if (staged !== undefined ? isLost(path, staged, file) : !tree.has(path, file, after)) {
       conflicts.add(path);
     }
-  }
+  });
   return [...conflicts].sort();
 }
 

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { quoteConfigValue } from '../../git/config.js';
+import { trackingLines } from '../../git/encode-config.js';
 import { type Checkout, readConfig } from './checkout.js';
 import type { Position } from './choose-commit.js';
 import { changedMeanwhile } from './errors.js';
@@ -75,10 +75,7 @@ async function trackUpstream(gitDirectory: string, ref: string): Promise<void> {
   const name = ref.slice(BRANCHES.length);
   await replaceLocked(path, gitDirectory, async () => {
     if ((await readConfig(path)).text(`branch.${name}.merge`) !== undefined) return undefined;
-    const section = name.replace(/[\\"]/g, '\\$&');
-    const merge = quoteConfigValue(ref);
     const text = (await readFile(path, 'latin1')).replace(/[^\n]$/, '$&\n');
-    const added = `[branch "${section}"]\n\tremote = origin\n\tmerge = ${merge}\n`;
-    return Buffer.from(text + added, 'latin1');
+    return Buffer.from(`${text}${trackingLines(ref).join('\n')}\n`, 'latin1');
   });
 }

@@ -1,5 +1,6 @@
 import { FileMode } from '../../checkout/git-index.js';
 import type { Index } from '../../checkout/read-index.js';
+import { inBatches } from '../in-batches.js';
 import { isSame, type TreeChange, type TreeFile } from './tree-changes.js';
 
 /** What an update does with the files of a checkout. Paths are bytes as latin1. */
@@ -18,11 +19,14 @@ export interface UpdatePlan {
  * Merges two trees into the index: the table of git-read-tree(1), "Two Tree Merge". A path that the
  * update does not change keeps what is staged; so does one that is staged as the update has it.
  */
-export function planFastForward(index: Index, changes: Iterable<TreeChange>): UpdatePlan {
+export async function planFastForward(
+  index: Index,
+  changes: AsyncIterable<TreeChange>,
+): Promise<UpdatePlan> {
   const writes = new Map<string, TreeFile>();
   const removals = new Set<string>();
   const conflicts: string[] = [...index.unmerged];
-  for (const { path, before, after } of changes) {
+  for await (const { path, before, after } of changes) {
     const staged = index.files.get(path);
     if (index.unmerged.has(path)) continue;
     if (staged === undefined) {
@@ -42,20 +46,20 @@ export function planFastForward(index: Index, changes: Iterable<TreeChange>): Up
  * Makes index and files those of a tree, as `git reset --hard` does.
  *
  * @param tree all files of the tree.
- * @param before the files of the present commit, which are removed even if the index lacks them.
  * @param isUnchanged whether a file of the working tree is as the index says.
  */
-export function planReset(
+export async function planReset(
   index: Index,
   tree: ReadonlyMap<string, TreeFile>,
   isUnchanged: (path: string) => boolean,
-): UpdatePlan {
+  signal: AbortSignal | undefined,
+): Promise<UpdatePlan> {
   const writes = new Map<string, TreeFile>();
-  for (const [path, file] of tree) {
+  await inBatches(tree, signal, ([path, file]) => {
     const staged = index.files.get(path);
     const isKept = staged !== undefined && !staged.intentToAdd && isSame(staged, file);
     if (!isKept || !isUnchanged(path)) writes.set(path, file);
-  }
+  });
   const removals = new Set<string>();
   const forgotten = new Set<string>();
   for (const path of [...index.files.keys(), ...index.unmerged]) {

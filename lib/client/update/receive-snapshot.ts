@@ -91,12 +91,15 @@ async function missingFrom(
   );
 }
 
-/** Addresses of one repository differ in these ways. */
+/**
+ * Addresses of one repository differ in these ways. Many hosts ignore case, and their snapshots have
+ * an origin in lower case.
+ */
 function comparable(url: string): string {
   return withoutCredentials(url)
+    .toLowerCase()
     .replace(/\/+$/, '')
-    .replace(/\.git$/, '')
-    .replace(/^[a-z]+:\/\/[^/]*/i, (origin) => origin.toLowerCase());
+    .replace(/\.git$/, '');
 }
 
 function withoutCredentials(url: string): string {

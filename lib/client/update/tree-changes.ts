@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { shownName } from '../../archive/entry-path.js';
 import { FileMode } from '../../checkout/git-index.js';
 import { limitExceeded } from '../../errors.js';
@@ -6,6 +7,9 @@ import { MAX_PATH_BYTES, verifyPath } from '../../git/path-safety.js';
 import { parseTree, type TreeEntry } from '../../git/tree.js';
 import { invalidUpdate } from './errors.js';
 import type { LocalObjects } from './local-objects.js';
+
+/** Directories that are read before other work gets a turn. */
+const BATCH = 64;
 
 /** A file, symlink or submodule of a tree. */
 export interface TreeFile {
@@ -22,39 +26,56 @@ export interface TreeChange {
   readonly after: TreeFile | undefined;
 }
 
-/** How many entries the walks of an update may still read: few trees can name each other so often. */
-export interface TreeLimit {
-  entriesLeft: number;
+interface Directory {
+  /** With a slash at its end; empty for the root. */
+  readonly path: string;
+  /** Ids of its trees; `undefined`: there is no such directory. */
+  readonly before: string | undefined;
+  readonly after: string | undefined;
+}
+
+interface TreeChangesOptions {
+  /** The most files and directories that differ: a few small trees can stand for any number. */
+  readonly maxEntries: number;
+  readonly signal: AbortSignal | undefined;
 }
 
 /**
  * The paths in which two trees differ, in any order. Reads only directories that differ.
  *
  * @param before, after ids of trees; `undefined` for an empty one.
- * @throws SnapshotError `ARCHIVE_INVALID` for a name in `after` that git refuses to check out;
- * `LIMIT_EXCEEDED`.
+ * @throws SnapshotError `ARCHIVE_INVALID` for a name in `after` that git refuses to check out,
+ * `LIMIT_EXCEEDED`; the signal's reason.
  */
-export function* treeChanges(
+export async function* treeChanges(
   objects: LocalObjects,
   before: string | undefined,
   after: string | undefined,
-  limit: TreeLimit,
-  prefix = '',
-): Generator<TreeChange> {
-  const old = entriesOf(objects, before);
-  const next = entriesOf(objects, after);
-  limit.entriesLeft -= next.size;
-  if (limit.entriesLeft < 0) throw limitExceeded('maxEntries', 'the commit has too many entries');
-  for (const [name, entry] of next) verifyEntry(prefix + name, entry);
-  if (after !== undefined) refuseDuplicates(objects, after, prefix);
-  for (const name of new Set([...old.keys(), ...next.keys()])) {
-    const [a, b] = [old.get(name), next.get(name)];
-    const fileBefore = toFile(a);
-    const fileAfter = toFile(b);
-    const path = prefix + name;
-    if (!isSame(fileBefore, fileAfter)) yield { path, before: fileBefore, after: fileAfter };
-    const [above, below] = [directoryOf(a), directoryOf(b)];
-    if (above !== below) yield* treeChanges(objects, above, below, limit, `${path}/`);
+  { maxEntries, signal }: TreeChangesOptions,
+): AsyncGenerator<TreeChange> {
+  const pending: Directory[] = [{ path: '', before, after }];
+  let left = maxEntries;
+  let count = 0;
+  for (let one = pending.pop(); one !== undefined; one = pending.pop()) {
+    if (count++ % BATCH === 0) {
+      await setImmediate();
+      signal?.throwIfAborted();
+    }
+    const old = entriesOf(objects, one.before);
+    const next = verifiedEntriesOf(objects, one);
+    for (const name of new Set([...old.keys(), ...next.keys()])) {
+      const path = one.path + name;
+      const [a, b] = [old.get(name), next.get(name)];
+      const change = { path, before: toFile(a), after: toFile(b) };
+      const below = { path: `${path}/`, before: directoryOf(a), after: directoryOf(b) };
+      const isChanged = !isSame(change.before, change.after);
+      const isBelow = below.before !== below.after;
+      if ((isChanged || isBelow) && left-- === 0) {
+        throw limitExceeded('maxEntries', 'too many files change');
+      }
+      if (isChanged) yield change;
+      if (isBelow) pending.push(below);
+    }
   }
 }
 
@@ -68,12 +89,20 @@ function entriesOf(objects: LocalObjects, tree: string | undefined): Map<string,
   return new Map(Array.from(entries, (entry) => [entry.name, entry]));
 }
 
-function refuseDuplicates(objects: LocalObjects, tree: string, prefix: string): void {
-  const names = new Set<string>();
-  for (const { name } of parseTree(objects.readTyped(tree, ObjectType.tree))) {
-    if (names.has(name)) throw refusedPath(prefix + name, 'is there twice');
-    names.add(name);
+/** @throws SnapshotError `ARCHIVE_INVALID` for names that git refuses to check out. */
+function verifiedEntriesOf(
+  objects: LocalObjects,
+  { path, after }: Directory,
+): Map<string, TreeEntry> {
+  const entries = new Map<string, TreeEntry>();
+  if (after === undefined) return entries;
+  for (const entry of parseTree(objects.readTyped(after, ObjectType.tree))) {
+    const { name } = entry;
+    verifyEntry(path + name, entry);
+    if (entries.has(name)) throw refusedPath(path + name, 'is there twice');
+    entries.set(name, entry);
   }
+  return entries;
 }
 
 function verifyEntry(path: string, { kind, name }: TreeEntry): void {

@@ -10,14 +10,14 @@ import { FileContent } from './file-content.js';
 import { findConflicts, findRepositories } from './find-conflicts.js';
 import type { LocalObjects } from './local-objects.js';
 import { planFastForward, planReset, type UpdatePlan } from './plan-update.js';
-import { type TreeFile, type TreeLimit, treeChanges } from './tree-changes.js';
+import { type TreeFile, treeChanges } from './tree-changes.js';
 import { WorkingTree } from './working-tree.js';
 
 export interface UpdateFilesOptions extends UnpackOptions {
   /** Whether local changes are given up, as by `git reset --hard`. */
   readonly force: boolean;
   /** Called for each file that is written. */
-  readonly onFile: () => Promise<void>;
+  readonly onFile: () => void;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -58,38 +58,39 @@ export async function updateFiles(
   options: UpdateFilesOptions,
 ): Promise<FileUpdateResult> {
   const { objects, index, indexedAt, scratch, confirm } = update;
-  const limit: TreeLimit = { entriesLeft: options.maxEntries };
   const place = placesIn(directory);
   const ownAttributes: Place = join(gitDirectory, 'info/attributes');
   const sources = { objects, config, place, ownAttributes };
   const before = new FileContent(index.files, sources);
-  let tree = new WorkingTree({ place, config, indexedAt });
+  const tree = new WorkingTree({ place, config, indexedAt });
+  const { signal } = options;
+  const isUnchanged = (path: string) => {
+    const staged = index.files.get(path);
+    return staged !== undefined && tree.isUnchanged(staged, before);
+  };
   const plan = options.force
-    ? planReset(index, filesOf(objects, update.after, limit), (path) => {
-        const staged = index.files.get(path);
-        return staged !== undefined && tree.isUnchanged(staged, before);
-      })
-    : planFastForward(index, treeChanges(objects, update.before, update.after, limit));
+    ? await planReset(index, await filesOf(objects, update.after, options), isUnchanged, signal)
+    : await planFastForward(index, treeChanges(objects, update.before, update.after, options));
   const next = new Map<string, TreeFile>(index.files);
   for (const path of [...plan.removals, ...plan.forgotten]) next.delete(path);
   for (const [path, file] of plan.writes) next.set(path, file);
   const after = new FileContent(next, sources);
-  const refuseConflicts = () => {
+  const refuseConflicts = async (now: WorkingTree) => {
     const conflicts = options.force
-      ? findRepositories(plan, tree)
-      : findConflicts(plan, index, tree, { before, after });
+      ? findRepositories(plan, now)
+      : await findConflicts(plan, index, now, { before, after }, signal);
     if (conflicts.length > 0) throw changedPaths(conflicts);
   };
-  refuseConflicts();
+  await refuseConflicts(tree);
 
   const staging = join(scratch, 'files');
   await mkdir(staging);
   const staged = await stageFiles(plan, tree, { ...options, content: after, directory: staging });
-  options.signal?.throwIfAborted();
   await confirm();
-  tree = new WorkingTree({ place, config, indexedAt });
-  refuseConflicts();
-  const entries = applyChanges(plan, staged, tree, options.force);
+  const latest = new WorkingTree({ place, config, indexedAt });
+  await refuseConflicts(latest);
+  signal?.throwIfAborted();
+  const entries = applyChanges(plan, staged, latest, options.force);
   return {
     files: entries.length + plan.removals.size,
     skipped: staged.skipped.map((path) => Buffer.from(path, 'latin1').toString()),
@@ -98,13 +99,13 @@ export async function updateFiles(
 }
 
 /** All files of a tree, by path. */
-function filesOf(
+async function filesOf(
   objects: LocalObjects,
   tree: string | undefined,
-  limit: TreeLimit,
-): Map<string, TreeFile> {
+  options: UpdateFilesOptions,
+): Promise<Map<string, TreeFile>> {
   const files = new Map<string, TreeFile>();
-  for (const { path, after } of treeChanges(objects, undefined, tree, limit)) {
+  for await (const { path, after } of treeChanges(objects, undefined, tree, options)) {
     if (after !== undefined) files.set(path, after);
   }
   return files;

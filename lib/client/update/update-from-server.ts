@@ -1,4 +1,6 @@
+import { unlessAborted } from '../../async/abort.js';
 import { bundleUrl } from '../artifact-urls.js';
+import { counted } from '../counted.js';
 import { type Download, startDownload, startOptionalDownload } from '../download.js';
 import type { RestoreOptions, RestoreResult } from '../options.js';
 import { openDownload } from '../resumed-source.js';
@@ -8,7 +10,6 @@ import type { UnpackOptions } from '../unpack-options.js';
 import type { UpdateSource } from './receive-upstream.js';
 import { updateCheckout } from './update-checkout.js';
 
-const PROGRESS_BYTES = 1024 * 1024;
 const NOTHING_NEWER = 204;
 /** A server that makes no bundles, or not from this commit. */
 const NO_BUNDLE = [400, 404, 405, 410, 501];
@@ -23,7 +24,10 @@ export async function updateFromServer(
   const { signal, force = false, onProgress } = options;
   const received = { receivedBytes: 0, files: 0, totalBytes: undefined as number | undefined };
   let verified = false;
-  const report = async () => await onProgress?.({ ...received });
+  const report = async (receivedBytes: number) => {
+    received.receivedBytes = receivedBytes;
+    await unlessAborted(Promise.resolve(onProgress?.({ ...received })), signal);
+  };
   const sources: Source[] = [];
   const opened = (address: URL, download: Download): Source => {
     received.totalBytes = download.totalBytes;
@@ -31,19 +35,6 @@ export async function updateFromServer(
     sources.push(source);
     return source;
   };
-  async function* counted(source: Source): AsyncGenerator<Uint8Array> {
-    await report();
-    for await (const chunk of source.chunks) {
-      const before = received.receivedBytes;
-      received.receivedBytes += chunk.length;
-      const isStep =
-        Math.floor(before / PROGRESS_BYTES) !== Math.floor(received.receivedBytes / PROGRESS_BYTES);
-      if (isStep) await report();
-      yield chunk;
-    }
-    verified = true;
-    await report();
-  }
   const source: UpdateSource = {
     async bundle(base, originUrl) {
       const address = bundleUrl(url, originUrl, base);
@@ -51,7 +42,8 @@ export async function updateFromServer(
       const expected = [NOTHING_NEWER, ...NO_BUNDLE];
       const download = await startOptionalDownload(address, expected, options);
       if (typeof download === 'number') return download === NOTHING_NEWER ? 'newest' : undefined;
-      return counted(opened(address, download));
+      verified = true; // or the update fails: each object of a bundle is verified by its id
+      return counted(opened(address, download).chunks, report);
     },
     async snapshot(path) {
       const snapshot = opened(url, await startDownload(url, options));
@@ -59,15 +51,8 @@ export async function updateFromServer(
         snapshot,
         { path, exists: false },
         { ...unpackOptions, onlyGit: true },
-        {
-          onProgress: async ({ receivedBytes }) => {
-            received.receivedBytes = receivedBytes;
-            await report();
-          },
-          signal,
-        },
+        { onProgress: ({ receivedBytes }) => report(receivedBytes), signal },
       );
-      received.receivedBytes = result.receivedBytes;
       verified = result.verified;
     },
   };
@@ -76,12 +61,12 @@ export async function updateFromServer(
       ...unpackOptions,
       force,
       signal,
-      onFile: async () => {
+      onFile: () => {
         received.files++;
       },
     });
-    await report();
     const { receivedBytes } = received;
+    await report(receivedBytes);
     const outcome = isChanged ? 'updated' : 'unchanged';
     return { outcome, commit, receivedBytes, files, verified, collisions: [], skipped };
   } finally {

@@ -4,7 +4,7 @@ import { copyToNew } from '../../fs/copy-file.js';
 import { unlessMissing } from '../../fs/errors.js';
 import { replace } from '../../fs/replace.js';
 import { temporaryName } from '../../fs/temporary.js';
-import { quoteConfigValue } from '../../git/config.js';
+import { quoteConfigValue } from '../../git/encode-config.js';
 import { encodeHead } from '../../git/refs.js';
 import { refsPath } from './layout.js';
 import type { MirrorRevision } from './revision.js';

@@ -118,7 +118,10 @@ function without(oids: Iterable<string>, others: Iterable<string>): Set<string> 
   return left;
 }
 
-/** Fetches the task's commit by its id, if the mirror lacks it and the upstream allows it. */
+/**
+ * Fetches the task's commit by its id, if the mirror lacks it, and the upstream has a ref at it or
+ * allows any id.
+ */
 async function fetchCommit(
   task: FetchTask,
   { memory, signal }: JobContext,
@@ -133,7 +136,8 @@ async function fetchCommit(
   const isCommit = (reader: ObjectReader) => reader.isCommit(commit);
   const hasCommit = await withReader(paths, { limits, memory }, isCommit);
   if (hasCommit !== undefined) return { ...nothing, hasCommit };
-  if (![...upstream.capabilities].some((name) => UNADVERTISED_WANTS.test(name))) return nothing;
+  const isAllowed = [...upstream.capabilities].some((name) => UNADVERTISED_WANTS.test(name));
+  if (!isAllowed && !upstream.isCommitAdvertised) return nothing;
   const haves = new Set<string>();
   for (const oid of upstream.refs.oids()) {
     if (haves.size === MAX_HAVES) break;

@@ -33,7 +33,10 @@ export interface Upstream extends Advertisement {
  * @throws SnapshotError as `discover` and `work`.
  */
 export async function withUpstream<T>(
-  task: UpstreamTask & { readonly otherRefs?: readonly string[] },
+  task: UpstreamTask & {
+    readonly otherRefs?: readonly string[];
+    readonly commit?: string | undefined;
+  },
   { onProgress, threads, signal }: JobContext,
   work: (upstream: Upstream) => Promise<T>,
 ): Promise<T> {
@@ -41,7 +44,10 @@ export async function withUpstream<T>(
     onRequest: (request) => onProgress({ kind: 'request', ...request }),
   });
   try {
-    const advertised = await discover(task, http, new Set(task.otherRefs));
+    const advertised = await discover(task, http, {
+      names: new Set(task.otherRefs),
+      commit: task.commit,
+    });
     const { head, refs, capabilities } = advertised;
     return await work({
       ...advertised,

@@ -4,7 +4,6 @@ const DATE = new Intl.DateTimeFormat('en', {
   timeStyle: 'short',
   hourCycle: 'h23',
 });
-const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
 const PERIODS = [
   ['s', 1_000],
   ['min', 60_000],
@@ -19,18 +18,6 @@ export function count(value: number): string {
 /** `1 repository`, `2 repositories`. */
 export function counted(value: number, one: string, many: string): string {
   return `${count(value)} ${value === 1 ? one : many}`;
-}
-
-/** In decimal units, with three digits: `12.3 MB`. */
-export function bytes(value: number): string {
-  let unit = 0;
-  let scaled = value;
-  while (scaled >= 999.5 && unit < UNITS.length - 1) {
-    scaled /= 1000;
-    unit++;
-  }
-  const digits = unit === 0 || scaled >= 99.95 ? 0 : scaled >= 9.995 ? 1 : 2;
-  return `${scaled.toFixed(digits)} ${UNITS[unit]}`;
 }
 
 /** `12 s`, `3 min`, `5 h`, `2 d`. */

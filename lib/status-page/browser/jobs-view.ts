@@ -1,7 +1,8 @@
+import { inBytes } from '../../in-bytes.js';
 import type { Overview, RunningJob } from '../messages.js';
 import { serverNow } from './clock.js';
 import { byId, element, setAttribute, setChildren, setText } from './dom.js';
-import { bytes, count, duration, visible } from './format.js';
+import { count, duration, visible } from './format.js';
 import { JOB_LABELS } from './labels.js';
 
 /** Jobs that the page shows one by one. */
@@ -84,7 +85,7 @@ function captionOf({ progress, kind }: RunningJob, percent: string | undefined):
   if (progress === undefined) return kind === 'build' ? 'Writing the artifact' : '';
   const { phase, receivedBytes, receivedObjects, totalObjects } = progress;
   if (phase === 'waiting') return 'Waiting for the upstream';
-  const received = bytes(receivedBytes);
+  const received = inBytes(receivedBytes);
   if (phase === 'resolving') return `Received ${received}; resolving deltas`;
   if (totalObjects === undefined) return `Received ${received}`;
   const objects = `${count(receivedObjects)} of ${count(totalObjects)} objects`;

@@ -1,7 +1,8 @@
+import { inBytes } from '../../in-bytes.js';
 import type { Overview, RepositoryPage } from '../messages.js';
 import { serverNow, setClock } from './clock.js';
 import { byId, element, setAttribute, setChildren, setText } from './dom.js';
-import { bytes, count, counted, duration, visible } from './format.js';
+import { count, counted, duration, visible } from './format.js';
 import { STATE_LABELS, STATE_SIGNS } from './labels.js';
 
 const QUEUES = {
@@ -89,7 +90,7 @@ export class OverviewView {
     }
     if (disk !== undefined) {
       const used = disk.bytes - disk.freeBytes;
-      const text = `${bytes(disk.freeBytes)} free of ${bytes(disk.bytes)}`;
+      const text = `${inBytes(disk.freeBytes)} free of ${inBytes(disk.bytes)}`;
       meters.push(this.#meter('disk', 'Whole disk', used, disk.bytes, text));
     }
     const why = usageFailure && visible(`${usageFailure.code}: ${usageFailure.message}`);
@@ -101,7 +102,7 @@ export class OverviewView {
     const meter = this.#meters.get(name) ?? newMeter(label);
     this.#meters.set(name, meter);
     const part = max === 0 ? 1 : Math.min(1, value / max);
-    const said = text ?? `${bytes(value)} of ${bytes(max)}`;
+    const said = text ?? `${inBytes(value)} of ${inBytes(max)}`;
     const [caption] = meter.root.getElementsByTagName('span');
     if (caption !== undefined) setText(caption, label);
     setText(meter.value, said);

@@ -1,7 +1,8 @@
+import { inBytes } from '../../in-bytes.js';
 import type { RepositoryRow } from '../messages.js';
 import { serverNow } from './clock.js';
 import { element, setAttribute, setText } from './dom.js';
-import { bytes, count, date, duration, visible } from './format.js';
+import { count, date, duration, visible } from './format.js';
 import { ACTIVITY_LABELS, STATE_LABELS, STATE_SIGNS } from './labels.js';
 import { restoreCommand } from './restore-command.js';
 import type { RowContext } from './row-context.js';
@@ -77,7 +78,7 @@ export class RowView {
     this.#state.replaceChildren(sign, label, ...(now ? [now] : []));
     const cells = this.#cells;
     showTime(cells.age, storedAt);
-    showValue(cells.size, size === undefined ? undefined : bytes(size));
+    showValue(cells.size, size === undefined ? undefined : inBytes(size));
     showValue(cells.hits, hits === 0 ? undefined : count(hits), '0');
     showTime(cells.checked, checkedAt);
     showValue(cells.error, failure?.code);

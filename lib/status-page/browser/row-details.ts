@@ -1,6 +1,7 @@
+import { inBytes } from '../../in-bytes.js';
 import type { RepositoryRow } from '../messages.js';
 import { element, setChildren, setText } from './dom.js';
-import { bytes, count, counted, date, visible } from './format.js';
+import { count, counted, date, visible } from './format.js';
 import { restoreCommand } from './restore-command.js';
 import type { RowContext } from './row-context.js';
 
@@ -63,7 +64,7 @@ function factsOf(row: RepositoryRow): [string, string][] {
   const mirror =
     mirrorBytes === undefined
       ? 'none'
-      : `${bytes(mirrorBytes)} in ${counted(packs ?? 0, 'pack', 'packs')}`;
+      : `${inBytes(mirrorBytes)} in ${counted(packs ?? 0, 'pack', 'packs')}`;
   const when = (time: number | undefined) => (time === undefined ? 'never' : date(time));
   return [
     ['Commit', row.commit ?? 'none'],

@@ -123,7 +123,8 @@ export class LargeWrites {
     const Key = prefix + SWEPT;
     const last = await this.#bucket.head(Key, signal);
     const date = last?.date ?? Date.now();
-    if (date - (last?.modifiedAt ?? LONG_AGO) < SWEEP_INTERVAL) return undefined;
+    const sweptAt = last?.modifiedAt ?? 0;
+    if (date - sweptAt < SWEEP_INTERVAL) return undefined;
     const claim = new PutObjectCommand({ Bucket, Key, Body: '-' });
     await answerOf(client.send(claim, { abortSignal: signal }), signal);
     return date;

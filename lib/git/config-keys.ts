@@ -1,9 +1,3 @@
-/** Quotes a value for a config file, git-config(1). The value has no line breaks or NULs. */
-export function quoteConfigValue(value: string): string {
-  const escaped = value.replace(/[\\"]/g, '\\$&').replace(/\t/g, '\\t');
-  return /^\s|\s$|[;#]/.test(value) ? `"${escaped}"` : escaped;
-}
-
 const SECTION = /^\[([A-Za-z0-9-]+)(?: "((?:[^"\\\0]|\\["\\])*)")?\]$/;
 /** Every backslash begins an escape, so that no value continues on the next line. */
 const SETTING = /^\t([A-Za-z][A-Za-z0-9-]*) = (?:[^\\\0]|\\["\\tnb])*$/;
@@ -13,7 +7,8 @@ const SETTING = /^\t([A-Za-z][A-Za-z0-9-]*) = (?:[^\\\0]|\\["\\tnb])*$/;
  * and name are in lower case, as git ignores their case.
  *
  * @returns `undefined` for a file that git does not write by itself: with comments, settings before
- * a section or without a value, continued lines, or a section and a setting on one line.
+ * a section or without a value, continued lines, or a section and a setting on one line. `ConfigFile`
+ * reads such files; here nothing may be left that git could read in another way.
  */
 export function configKeys(text: string): string[] | undefined {
   const keys: string[] = [];
