@@ -14,7 +14,7 @@ import { declarationOf, missingPrograms } from './programs.js';
  * Suites in a batch, which has processes of its own. They end with it, because a process never frees the modules of
  * its suites: it would grow to a gigabyte.
  */
-const BATCH = 20;
+const BATCH = 30;
 
 /** The skipped suites, with the missing programs of each. */
 export const skippedSuites = new Map<string, readonly string[]>();

@@ -4,7 +4,7 @@
  */
 import { S3Store } from '../../../lib/stores/s3/index.js';
 import { assertContent, contentOf, put } from '../../../lib/testing/store-content.js';
-import { serverCases } from './server-cases.js';
+import { serverCases } from '../../stores/s3/server-cases.js';
 
 const MIB = 1024 * 1024;
 
