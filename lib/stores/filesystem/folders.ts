@@ -22,17 +22,36 @@ export async function filesOf(directory: string, { folder, start }: Place): Prom
 
 /**
  * Runs work that puts a file into its folder, which it makes. Another process may remove the folder
- * while it is empty: then the work runs again.
+ * while it is empty: then the work runs again. If the directory itself is gone, so are the bytes of
+ * the file: it is not made again.
  */
-export async function inFolder(path: string, work: () => Promise<void>): Promise<void> {
+export async function inFolder(
+  directory: string,
+  path: string,
+  work: () => Promise<void>,
+): Promise<void> {
   for (let attempt = 1; ; attempt++) {
-    await mkdir(dirname(path), { recursive: true });
     try {
+      await makeFolder(directory, dirname(path));
       await work();
       return;
     } catch (error) {
       if (!hasCode(error, 'ENOENT') || attempt === 3) throw error;
     }
+  }
+}
+
+async function makeFolder(directory: string, folder: string): Promise<void> {
+  if (folder === directory) return;
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return;
+    if (!hasCode(error, 'ENOENT') || dirname(folder) === directory) throw error;
+    await makeFolder(directory, dirname(folder));
+    await mkdir(folder).catch((again: unknown) => {
+      if (!hasCode(again, 'EEXIST')) throw again;
+    });
   }
 }
 

@@ -29,7 +29,7 @@ export async function publishFiles(
     await writeSynced(temporary, description);
     await markPriority(temporary, object.priority);
     // A copy is in the directory itself, where the next start looks for leftovers of a crash.
-    await inFolder(bytes, () => moveFile(path, bytes, directory));
+    await inFolder(directory, bytes, () => moveFile(path, bytes, directory));
     try {
       // Right before the rename: other processes may write the same object.
       const replaced = await readDescription(join(directory, name), name);
