@@ -136,12 +136,9 @@ export class ArtifactService implements SnapshotService {
     stored: StoredArtifact,
     options: DownloadHeaders,
   ): Promise<string | undefined> {
-    const canonical = this.#canonical(id);
-    const { revision } = stored;
-    const getUrl = () => this.#parts.stored.urlOf(canonical, { ...options, revision });
-    const url = await abortable(options.signal, getUrl);
-    if (url !== undefined) this.#parts.requests.noteHit(canonical, stored);
-    return url;
+    return await this.#handOut(id, stored, options.signal, (canonical, revision) =>
+      this.#parts.stored.urlOf(canonical, { ...options, revision }),
+    );
   }
 
   async getFile(
@@ -149,12 +146,9 @@ export class ArtifactService implements SnapshotService {
     stored: StoredArtifact,
     { signal }: SignalOptions = {},
   ): Promise<StoredFile | undefined> {
-    const canonical = this.#canonical(id);
-    const { revision } = stored;
-    const getFile = () => this.#parts.stored.fileOf(canonical, { revision, signal });
-    const file = await abortable(signal, getFile);
-    if (file !== undefined) this.#parts.requests.noteHit(canonical, stored);
-    return file;
+    return await this.#handOut(id, stored, signal, (canonical, revision) =>
+      this.#parts.stored.fileOf(canonical, { revision, signal }),
+    );
   }
 
   async delete(id: ArtifactId, { signal }: SignalOptions = {}): Promise<void> {
@@ -263,6 +257,19 @@ export class ArtifactService implements SnapshotService {
   /** The id, its repository canonical. @throws SnapshotError if it is invalid or not allowed. */
   #canonical<Id extends ArtifactId>(id: Id): Id {
     return canonicalId(this.#config, id);
+  }
+
+  /** Lets somebody else send a stored version: that is a hit as well. */
+  async #handOut<T>(
+    id: ArtifactId,
+    stored: StoredArtifact,
+    signal: AbortSignal | undefined,
+    find: (canonical: ArtifactId, revision: string) => Promise<T | undefined>,
+  ): Promise<T | undefined> {
+    const canonical = this.#canonical(id);
+    const found = await abortable(signal, () => find(canonical, stored.revision));
+    if (found !== undefined) this.#parts.requests.noteHit(canonical, stored);
+    return found;
   }
 
   /** If the work fails while the repository is cloned, the error says how far the clone is. */

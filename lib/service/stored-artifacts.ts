@@ -115,10 +115,7 @@ export class StoredArtifacts {
 
   /** A URL from which clients can download a version; `undefined`: there is none. */
   async urlOf(id: ArtifactId, options: DownloadUrlOptions): Promise<string | undefined> {
-    const key = artifactKey(id);
-    const url = await this.#store.getDownloadUrl?.(key, options);
-    if (url !== undefined) this.#usedAt.set(key, Date.now());
-    return url;
+    return this.#used(id, await this.#store.getDownloadUrl?.(artifactKey(id), options));
   }
 
   /** Whether the store can give files of artifacts. */
@@ -128,10 +125,13 @@ export class StoredArtifacts {
 
   /** The file of a version, which a web server can send; `undefined`: there is none. */
   async fileOf(id: ArtifactId, options: GetFileOptions): Promise<StoredFile | undefined> {
-    const key = artifactKey(id);
-    const file = await this.#store.getFile?.(key, options);
-    if (file !== undefined) this.#usedAt.set(key, Date.now());
-    return file;
+    return this.#used(id, await this.#store.getFile?.(artifactKey(id), options));
+  }
+
+  /** Notes that somebody got what was found of an artifact. */
+  #used<T>(id: ArtifactId, found: T | undefined): T | undefined {
+    if (found !== undefined) this.#usedAt.set(artifactKey(id), Date.now());
+    return found;
   }
 
   /** Adds the facts that decide whether an artifact is current. */
