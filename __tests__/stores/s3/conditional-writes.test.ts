@@ -5,11 +5,11 @@ import { conditionCases } from '../../../lib/testing/store-conditions.js';
 import { assertContent, assertMiss, contentOf, put } from '../../../lib/testing/store-content.js';
 import { type FakeRequest, FakeS3, fail } from '../../support/fake-s3.js';
 import { cleanup } from '../../support/temporary-directory.js';
+import { PART, storeWithoutCopies } from './stores.js';
 
 /*
  * With a fake server that evaluates conditions as S3 does. The real servers that tests can use do not.
  */
-const PART = 5 * 1024 * 1024;
 const REFUSED = { code: 'PRECONDITION_FAILED' };
 /** The requests that publish, by the size of the write. */
 const WRITES = [
@@ -30,15 +30,7 @@ beforeEach(async () => {
   store = make();
 });
 
-function make(): S3Store {
-  const requestChecksumCalculation = 'WHEN_REQUIRED'; // the checksums take most of the time
-  const config = { ...s3.config, requestChecksumCalculation } as const;
-  const options = { bucket: 'bucket', config, partSize: PART };
-  // What is kept of what is replaced takes requests of its own.
-  const made = new S3Store({ ...options, keepReplacedFor: 0 });
-  defer(() => made.close());
-  return made;
-}
+const make = () => storeWithoutCopies(s3, defer);
 
 /** Does something once, at the first request that publishes an object. */
 function atFirst(operation: string, work: (request: FakeRequest) => boolean | Promise<boolean>) {

@@ -3,8 +3,8 @@ import { S3Store } from '../../../lib/stores/s3/index.js';
 import { assertContent, contentOf, listedKeys, put } from '../../../lib/testing/store-content.js';
 import { FakeS3, fail } from '../../support/fake-s3.js';
 import { cleanup } from '../../support/temporary-directory.js';
+import { PART, storeWithoutCopies } from './stores.js';
 
-const PART = 5 * 1024 * 1024;
 const REFUSED = { code: 'PRECONDITION_FAILED' };
 
 const { defer } = cleanup(afterEach);
@@ -16,15 +16,7 @@ beforeEach(async () => {
   store = make();
 });
 
-function make(): S3Store {
-  const requestChecksumCalculation = 'WHEN_REQUIRED'; // the checksums take most of the time
-  const config = { ...s3.config, requestChecksumCalculation } as const;
-  const options = { bucket: 'bucket', config, partSize: PART };
-  // What is kept of what is replaced takes requests of its own.
-  const made = new S3Store({ ...options, keepReplacedFor: 0 });
-  defer(() => made.close());
-  return made;
-}
+const make = () => storeWithoutCopies(s3, defer);
 
 /** Its date tells when leftovers were searched for. */
 const SWEPT = '!large-swept';

@@ -1,11 +1,11 @@
 import { Readable } from 'node:stream';
-import { S3Store } from '../../../lib/stores/s3/index.js';
+import type { S3Store } from '../../../lib/stores/s3/index.js';
 import { assertContent, beginPut, contentOf, put } from '../../../lib/testing/store-content.js';
 import { FakeS3, fail } from '../../support/fake-s3.js';
 import { cleanup } from '../../support/temporary-directory.js';
+import { LARGE, PART, storeInParts } from './stores.js';
 
 const MIB = 1024 * 1024;
-const PART = 5 * MIB;
 const STORE_FAILED = { code: 'STORE_FAILED' };
 
 const { defer } = cleanup(afterEach);
@@ -14,12 +14,8 @@ let store: S3Store;
 
 beforeEach(async () => {
   s3 = await FakeS3.start(defer);
-  store = new S3Store({ bucket: 'bucket', config: s3.config, partSize: PART, concurrentParts: 2 });
-  defer(() => store.close());
+  store = storeInParts(s3, defer);
 });
-
-/** Four parts. */
-const LARGE = contentOf('large', 3.5 * PART);
 
 describe('When an S3Store writes,', () => {
   test('an object that fits into one part takes one request', async () => {
