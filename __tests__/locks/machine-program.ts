@@ -1,3 +1,4 @@
+import { subscribe } from 'node:diagnostics_channel';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MachineLocks } from '../../lib/locks/index.js';
@@ -27,7 +28,9 @@ switch (scene) {
     break;
   }
   case 'wait': {
-    process.send?.('waits');
+    await (await locks.acquire('another key')).release();
+    // From here on, the first connection is the wait for the holder.
+    subscribe('net.client.socket', () => process.send?.('waits'));
     await locks.acquire(KEY);
     process.send?.('held');
     break;
