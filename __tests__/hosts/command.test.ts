@@ -4,12 +4,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { Output } from '../command/command-run.js';
-import { pack } from '../package/packed-package.js';
+import { packWithUpstream } from '../package/packed-package.js';
 import { startProgram } from '../support/program-start.js';
 import { git, run } from '../support/run.js';
-import { buildSmall } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
-import { startUpstream, type Upstream } from '../support/upstream.js';
+import type { Upstream } from '../support/upstream.js';
 
 /** The command as users start it, with packages from npm. */
 
@@ -20,12 +19,7 @@ let env: Record<string, string | undefined>;
 let commit: string;
 
 beforeAll(async () => {
-  const root = await directory();
-  await buildSmall(join(root, 'small'));
-  commit = await git(join(root, 'small'), 'rev-parse', 'HEAD');
-  upstream = await startUpstream({ root });
-  defer(() => upstream.close());
-  tarball = await pack(await directory());
+  ({ tarball, upstream, commit } = await packWithUpstream({ directory, defer }));
   const cache = join(await directory(), 'npm');
   env = { ...process.env, npm_config_cache: cache, npm_config_update_notifier: 'false' };
 });

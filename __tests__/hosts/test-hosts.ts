@@ -1,12 +1,11 @@
 import { join } from 'node:path';
 import { codeBlocks, readPage } from '../docs/markdown.js';
-import { pack } from '../package/packed-package.js';
+import { packWithUpstream } from '../package/packed-package.js';
 import { serverCertificate } from '../support/certificate.js';
 import { leftovers } from '../support/host-app.js';
-import { git, run } from '../support/run.js';
-import { buildSmall } from '../support/small-repositories.js';
+import { run } from '../support/run.js';
 import { cleanup } from '../support/temporary-directory.js';
-import { startUpstream, type Upstream } from '../support/upstream.js';
+import type { Upstream } from '../support/upstream.js';
 import { checkHost } from './check-host.js';
 import type { Host } from './host.js';
 import { HOSTS, type Kind } from './hosts.js';
@@ -23,12 +22,9 @@ export function testHosts(kind: Kind): void {
   let newNode: Promise<string | undefined> | undefined;
 
   beforeAll(async () => {
-    const root = await directory();
-    await buildSmall(join(root, 'small'));
-    commit = await git(join(root, 'small'), 'rev-parse', 'HEAD');
-    upstream = await startUpstream({ root });
-    defer(() => upstream.close());
-    projects = new Projects(await pack(await directory()), directory);
+    const packed = await packWithUpstream({ directory, defer });
+    ({ upstream, commit } = packed);
+    projects = new Projects(packed.tarball, directory);
   });
 
   /** The environment of a host, with the Node that it needs. */

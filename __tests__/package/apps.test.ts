@@ -5,10 +5,9 @@ import { rawFrame } from '../client/archives.js';
 import { tarOfMembers } from '../client/tar-members.js';
 import { listen } from '../support/listen.js';
 import { execute, git } from '../support/run.js';
-import { buildSmall } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
-import { startUpstream, type Upstream } from '../support/upstream.js';
-import { installTarball, pack, readManifest } from './packed-package.js';
+import type { Upstream } from '../support/upstream.js';
+import { installTarball, packWithUpstream, readManifest } from './packed-package.js';
 
 /** Mounts the router, asks it for a repository, and prints the commit that came. */
 const APP = `
@@ -75,12 +74,7 @@ let upstream: Upstream;
 let commit: string;
 
 beforeAll(async () => {
-  const root = await directory();
-  await buildSmall(join(root, 'small'));
-  commit = await git(join(root, 'small'), 'rev-parse', 'HEAD');
-  upstream = await startUpstream({ root });
-  defer(() => upstream.close());
-  tarball = await pack(await directory());
+  ({ tarball, upstream, commit } = await packWithUpstream({ directory, defer }));
 });
 
 describe.each(['express', 'express4'])('In an app with %s, the packed package', (version) => {

@@ -2,7 +2,10 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as tar from 'tar';
-import { run } from '../support/run.js';
+import { git, run } from '../support/run.js';
+import { buildSmall } from '../support/small-repositories.js';
+import type { Cleanup } from '../support/temporary-directory.js';
+import { startUpstream } from '../support/upstream.js';
 
 /** The fields of package.json that tests use. */
 export interface Manifest {
@@ -31,6 +34,16 @@ export async function pack(directory: string): Promise<string> {
   // Another process may pack it at the same time.
   if (!existsSync(kept)) await rename(await packAnew(directory), kept);
   return kept;
+}
+
+/** Packs the last build, and starts an upstream with one repository, `small`, at a commit. */
+export async function packWithUpstream({ directory, defer }: Cleanup) {
+  const root = await directory();
+  await buildSmall(join(root, 'small'));
+  const commit = await git(join(root, 'small'), 'rev-parse', 'HEAD');
+  const upstream = await startUpstream({ root });
+  defer(() => upstream.close());
+  return { tarball: await pack(await directory()), upstream, commit };
 }
 
 async function packAnew(directory: string): Promise<string> {
