@@ -142,7 +142,7 @@ test('A GitLab job that extends the template has the commit of its pipeline, and
   expect(outcome.stdout).not.toContain('u');
   // It may belong to another user, and the job could not change it.
   expect((await stat(workspace)).mode & 0o777).toBe(0o770);
-  // What an earlier job left for this one is still there.
+  // The file of an earlier job is still there.
   const expected = { head: commit, status: '?? .artifact', commits: 3, filesWithTokens: '' };
   expect(await stateOf(workspace)).toEqual(expected);
 

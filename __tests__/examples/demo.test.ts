@@ -15,7 +15,7 @@ import { cleanup } from '../support/temporary-directory.js';
 const DEMO = join('examples', 'demo', 'demo.js');
 const SMALL = ['--commits', '20', '--clients', '2', '--mbits', '1000'];
 
-/** What the test uses of `examples/demo/report.js`. */
+/** The part of `examples/demo/report.js` that the test uses. */
 interface DemoReport {
   createReport(stream: {
     readonly isTTY: boolean;

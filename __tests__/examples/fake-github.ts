@@ -6,7 +6,7 @@ import type { Cleanup } from '../support/temporary-directory.js';
 
 const APP_ID = '4711';
 
-/** The part of GitHub's API that gives an app its installation tokens: `token-1`, `token-2` and so on. */
+/** GitHub's API for installation tokens of an app. It gives `token-1`, `token-2` and so on. */
 export interface FakeGitHub {
   readonly url: string;
   readonly appId: string;
@@ -14,7 +14,7 @@ export interface FakeGitHub {
   readonly privateKey: string;
   /** The id of the installation by owner. */
   readonly installations: Map<string, number>;
-  /** What each token was made for. */
+  /** The installation and the permissions of each token. */
   readonly made: unknown[];
 }
 

@@ -11,7 +11,7 @@ import { startFakeGitHub } from './fake-github.js';
 
 const { directory, defer } = cleanup(afterEach);
 
-/** What each host asks for: GitHub for the token of the app, GitLab for the one in the file. */
+/** The token that each host accepts: GitHub the app's, GitLab the one in the file. */
 const TOKENS = {
   github: { username: 'x-access-token', password: 'token-1' },
   gitlab: { username: 'deployer', password: 'gldt-2' },

@@ -45,7 +45,7 @@ export async function startPrivateServer(
   return { server: `${url}/git`, upstreamUrl: upstream.url, commit: await push(repository) };
 }
 
-/** What a user of a checkout sees, and the files that have one of the tokens. */
+/** HEAD, status and history of a checkout, and the names of its files with a token. */
 export async function stateOf(workspace: string) {
   const count = await git(workspace, 'rev-list', '--count', 'HEAD');
   const kept = await execute('grep', ['-rlE', 'job-token|client-token|Basic', '.'], {

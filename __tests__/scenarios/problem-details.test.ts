@@ -10,8 +10,8 @@ import { RepositoryBuilder } from '../support/repository-builder.js';
 import { cleanup } from '../support/temporary-directory.js';
 
 /*
- * What the problem document of a repository that can't be served tells people: whether a retry helps,
- * when, and what else to do.
+ * A repository can't be served. The problem document tells people whether and when a retry helps, and
+ * what else to do.
  */
 
 const MIB = 1 << 20;

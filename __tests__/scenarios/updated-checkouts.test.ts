@@ -137,7 +137,7 @@ async function seen(checkout: string): Promise<Record<string, unknown>> {
   };
 }
 
-/** What a failed update leaves as it was: everything but packs and remote-tracking branches. */
+/** The state that a failed update must not change: all but packs and remote-tracking branches. */
 async function unmoved(checkout: string): Promise<string[]> {
   const lines = await describeTree(checkout);
   const isLeft = /^"\.\/\.git(?:\/(?:objects|refs\/remotes|packed-refs).*)?"/;

@@ -8,10 +8,11 @@ import type { RepositoryStatus, ServiceStats, StoredArtifact } from '../../lib/i
 import { checkRepository, type RepositoryId, repositoryKey } from '../../lib/repository.js';
 import type { DiskUsage } from '../../lib/service/service-status.js';
 import type { ShownSnapshots } from '../../lib/status-page/index.js';
+import { unknownStatus } from '../../lib/status-page/row.js';
 
 export const COMMIT = '0123456789abcdef0123456789abcdef01234567';
 
-/** What a status page needs of a service. Its repositories, events and answers are those that a test sets. */
+/** A service for a status page. The test sets its repositories, events and answers. */
 export class ShownService {
   readonly emitter = new SnapshotEmitter();
   readonly events = this.emitter.source;
@@ -40,7 +41,7 @@ export class ShownService {
   add(name: string, status: Partial<RepositoryStatus> = {}): RepositoryId {
     const repository = checkRepository(name);
     const stored = storedArtifact(repository, 1000);
-    this.statuses.set(name, { ...emptyStatus(repository), stored, isCurrent: true, ...status });
+    this.statuses.set(name, { ...unknownStatus(repository), stored, isCurrent: true, ...status });
     return repository;
   }
 
@@ -76,7 +77,7 @@ export class ShownService {
 
   async status(repository: RepositoryId): Promise<RepositoryStatus> {
     this.calls.push(`status ${repositoryKey(repository)}`);
-    const status = this.statuses.get(repositoryKey(repository)) ?? emptyStatus(repository);
+    const status = this.statuses.get(repositoryKey(repository)) ?? unknownStatus(repository);
     await this.read();
     return status;
   }
@@ -116,16 +117,4 @@ export class ShownService {
 
 export function storedArtifact(repository: RepositoryId, size: number, storedAt = Date.now()) {
   return { repository, etag: '"e"', commit: COMMIT, size, storedAt, revision: 'r', metadata: {} };
-}
-
-export function emptyStatus(repository: RepositoryId): RepositoryStatus {
-  return {
-    repository,
-    mirror: undefined,
-    stored: undefined,
-    isCurrent: false,
-    requestedAt: undefined,
-    checkedAt: undefined,
-    error: undefined,
-  };
 }

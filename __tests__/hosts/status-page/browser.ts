@@ -22,7 +22,7 @@ export async function startBrowser(defer: Cleanup['defer']): Promise<Browser> {
 
 export interface OpenedPage {
   readonly page: Page;
-  /** What the browser complained about: errors of scripts, and violations of the policy. */
+  /** The browser's messages: errors of scripts, and violations of the policy. */
   readonly complaints: string[];
 }
 
@@ -46,7 +46,7 @@ export async function openPage(
   return { page, complaints };
 }
 
-/** What axe finds wrong on the page as it is. The context must bypass the policy: axe is inserted. */
+/** The failures that axe finds on the page. The test inserts axe: the context must bypass the policy. */
 export async function violationsOn(page: Page): Promise<string[]> {
   await page.evaluate(await readFile(AXE, 'utf8'));
   const found: { violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] } =

@@ -18,7 +18,7 @@ beforeEach(async () => {
 
 const make = () => storeWithoutCopies(s3, defer);
 
-/** Its date tells when leftovers were searched for. */
+/** An object whose date is that of the last search for leftovers. */
 const SWEPT = '!large-swept';
 
 /** The names of all other objects. */
