@@ -43,16 +43,10 @@ export async function inFolder(
 
 async function makeFolder(directory: string, folder: string): Promise<void> {
   if (folder === directory) return;
-  try {
-    await mkdir(folder);
-  } catch (error) {
-    if (hasCode(error, 'EEXIST')) return;
-    if (!hasCode(error, 'ENOENT') || dirname(folder) === directory) throw error;
-    await makeFolder(directory, dirname(folder));
-    await mkdir(folder).catch((again: unknown) => {
-      if (!hasCode(again, 'EEXIST')) throw again;
-    });
-  }
+  await makeFolder(directory, dirname(folder));
+  await mkdir(folder).catch((error: unknown) => {
+    if (!hasCode(error, 'EEXIST')) throw error;
+  });
 }
 
 /** Removes the folder of a file, and the folders above it, if they are empty. */
