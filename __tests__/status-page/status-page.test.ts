@@ -217,6 +217,8 @@ describe('Live updates', () => {
     expect(stream.response.headers['content-type']).toBe('text/event-stream');
     expect(stream.response.headers['cache-control']).toBe('no-store, no-transform');
     expect(await stream.next('overview')).toMatchObject({ jobs: [] });
+    // The first list of the repositories has ended. Before that, changes are a part of it.
+    await stream.next('rows', ({ reload }) => reload);
 
     const clone = service.job('clone', 'git.test/org/new');
     clone.start();
