@@ -1,9 +1,8 @@
-import { once } from 'node:events';
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
-import { unlessLate } from '../async/deadline.js';
 import { SnapshotError } from '../errors.js';
 import { RecyclingBody } from '../stores/recycling-body.js';
+import { Drain } from './drain.js';
 import type { RequestRecord } from './request-record.js';
 
 export interface BodyOptions {
@@ -39,6 +38,8 @@ export async function sendBody(
   // The memory of a recycled chunk is used for other clients. The `write` of a middleware may call
   // back while it still has the chunk.
   const canRecycle = !Object.hasOwn(res, 'write');
+  // Without the limit, a stalled client would keep an evicted file on the disk.
+  const drain = new Drain(res, { idleTimeout: clientIdleTimeout, signal });
   try {
     signal.throwIfAborted();
     let sent = 0;
@@ -56,16 +57,13 @@ export async function sendBody(
       const hasRoom = res.write(chunk, (error) => {
         if (!error && canRecycle && body instanceof RecyclingBody) body.recycle(chunk);
       });
-      if (hasRoom) continue;
-      // Without this limit, a stalled client would keep an evicted file on the disk.
-      const message = `the client took nothing for ${clientIdleTimeout} ms`;
-      const stalled = () => new SnapshotError('ABORTED', message);
-      await unlessLate(once(res, 'drain', { signal }), clientIdleTimeout, stalled);
+      if (!hasRoom) await drain.next();
     }
     if (length !== undefined && sent < length) throw wrongLength(sent, length);
     begin();
     res.end();
   } finally {
+    drain.close();
     signal.removeEventListener('abort', stop);
     body.destroy();
   }
