@@ -27,13 +27,14 @@ export class AppUnderTest {
     this.#signal = bench.signal;
   }
 
-  static async start(bench: AppNeeds): Promise<AppUnderTest> {
+  /** @param metrics whether OpenTelemetry measures the app */
+  static async start(bench: AppNeeds, { metrics = false } = {}): Promise<AppUnderTest> {
     const { settings, scope, upstream } = bench;
     const dataDir = await scope.directory();
     const { appThreads, profiles } = settings;
     const concurrency = appThreads === undefined ? {} : { indexThreads: appThreads };
     const program = await Program.start<AppOrders>('app', {
-      argument: { dataDir, upstreamUrl: upstream.url, concurrency },
+      argument: { dataDir, upstreamUrl: upstream.url, concurrency, metrics },
       nodeOptions: profilingOptions(profiles),
     });
     scope.defer(() => program.stop());

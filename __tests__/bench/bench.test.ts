@@ -55,6 +55,11 @@ describe('The bench of a tiny history', () => {
     cpuSecondsPerGigabyte: 'number',
     clientLoad: 'number',
   };
+  const hits = {
+    requestsPerSecond: 'number',
+    cpuMillisecondsPerRequest: 'number',
+    clientLoad: 'number',
+  };
   const delays = {
     loopDelayP50Milliseconds: 'number',
     loopDelayP99Milliseconds: 'number',
@@ -79,6 +84,7 @@ describe('The bench of a tiny history', () => {
     ],
     ['s3', 1, 'GetObject', { ours: timed, 'ours, redirected': timed, GetObject: timed }],
     ['hit', 2, 'express.static', { ours: transfer, 'express.static': transfer }],
+    ['metrics', 1, 'without metrics', { 'with metrics': hits, 'without metrics': hits }],
     [
       'restore',
       1,

@@ -5,6 +5,7 @@ export const CASE_NAMES = [
   'refresh',
   'bootstrap',
   'hit',
+  'metrics',
   's3',
   'restore',
   'host',

@@ -9,6 +9,7 @@ import { hit } from './hit.js';
 import { host } from './host.js';
 import { indexPack } from './index-pack.js';
 import { memory } from './memory.js';
+import { metrics } from './metrics.js';
 import type { CaseName } from './names.js';
 import { refresh } from './refresh.js';
 import { restore } from './restore.js';
@@ -22,6 +23,7 @@ const CASES: Record<Exclude<CaseName, 'scale'>, RepositoryCase> = {
   refresh,
   bootstrap,
   hit,
+  metrics,
   // Imported late, because the SDK takes a while to load.
   s3: async (...parameters) => (await import('./s3.js')).s3(...parameters),
   restore,

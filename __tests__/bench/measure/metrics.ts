@@ -5,6 +5,8 @@ export const METRICS = {
   upstreamMegabytes: 'MB from upstream',
   megabytesPerSecond: 'MB/s',
   cpuSecondsPerGigabyte: 'CPU s/GB',
+  requestsPerSecond: 'requests/s',
+  cpuMillisecondsPerRequest: 'CPU ms/request',
   clientLoad: "client's CPU load",
   loopDelayP50Milliseconds: 'loop delay p50, ms',
   loopDelayP99Milliseconds: 'loop delay p99, ms',

@@ -16,7 +16,10 @@ const RESOLUTION_MILLISECONDS = 10;
 const routes = express().get('/trivial', (_req, res) => {
   res.send('ok');
 });
-const app = await startHostApp({ ...programArgument<HostAppOptions>(), app: routes });
+const { metrics, ...options } = programArgument<HostAppOptions & { metrics: boolean }>();
+// Imported late: an app without metrics does not load OpenTelemetry.
+const start = metrics ? (await import('./measured-app.js')).startMeasuredApp : startHostApp;
+const app = await start({ ...options, app: routes });
 await app.router.service.ready();
 const delays = monitorEventLoopDelay({ resolution: RESOLUTION_MILLISECONDS });
 

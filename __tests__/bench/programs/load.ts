@@ -10,11 +10,16 @@ const BUFFER_BYTES = 1024 * 1024;
 const buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
 
 const orders = {
-  /** Sends `requests` GETs over each of `connections` connections at once. */
-  async load(url: string, connections: number, requests: number) {
+  /**
+   * Sends `requests` GETs over each of `connections` connections at once.
+   *
+   * @param range of bytes; default: all of them
+   */
+  async load(url: string, connections: number, requests: number, range?: string) {
     const before = process.cpuUsage();
     const started = performance.now();
-    const all = Array.from({ length: connections }, () => transfer(new URL(url), requests));
+    const head = requestHead(new URL(url), range);
+    const all = Array.from({ length: connections }, () => transfer(new URL(url), head, requests));
     const bytes = (await Promise.all(all)).reduce((sum, one) => sum + one, 0);
     const seconds = (performance.now() - started) / 1000;
     const { user, system } = process.cpuUsage(before);
@@ -24,14 +29,19 @@ const orders = {
 export type LoadOrders = typeof orders;
 serveOrders(orders);
 
+function requestHead({ pathname, host }: URL, range?: string): string {
+  const rangeLine = range === undefined ? '' : `Range: ${range}\r\n`;
+  return `GET ${pathname} HTTP/1.1\r\nHost: ${host}\r\n${rangeLine}\r\n`;
+}
+
 /** One request after the other over one connection. @returns the bytes of all bodies. */
-function transfer(url: URL, requests: number): Promise<number> {
+function transfer(url: URL, request: string, requests: number): Promise<number> {
   return new Promise((resolve, reject) => {
     let [sent, bytes, rest] = [0, 0, 0];
     let head = '';
     const send = () => {
       sent++;
-      socket.write(`GET ${url.pathname} HTTP/1.1\r\nHost: ${url.host}\r\n\r\n`);
+      socket.write(request);
     };
     const take = (count: number) => {
       rest -= count;
@@ -52,7 +62,7 @@ function transfer(url: URL, requests: number): Promise<number> {
       rest = contentLength(head.slice(0, end));
       const count = head.length - end - 4;
       head = '';
-      if (Number.isNaN(rest)) socket.destroy(new Error('not a 200 with a Content-Length'));
+      if (Number.isNaN(rest)) socket.destroy(new Error('not a 200 or 206 with a Content-Length'));
       else take(count);
       return true;
     };
@@ -68,6 +78,6 @@ function transfer(url: URL, requests: number): Promise<number> {
 }
 
 function contentLength(head: string): number {
-  if (!head.startsWith('HTTP/1.1 200 ')) return Number.NaN;
+  if (!/^HTTP\/1\.1 20[06] /.test(head)) return Number.NaN;
   return Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1]);
 }
