@@ -1,6 +1,6 @@
 import pLimit from 'p-limit';
 import { defaultSnapshot } from '../artifact/id.js';
-import { type RepositoryId, repositoryKey } from '../repository.js';
+import type { RepositoryId } from '../repository.js';
 import type { BaseParts } from './context.js';
 import type { RepositoryStatus } from './service-status.js';
 import { isCurrent } from './staleness.js';
@@ -25,8 +25,8 @@ export function knownRepositories({
   known,
 }: Pick<BaseParts, 'mirrors' | 'known'>): RepositoryId[] {
   const mirrored = mirrors.list().map(({ repository }) => repository);
-  const all = [...mirrored, ...known.list()];
-  return [...new Map(all.map((each) => [repositoryKey(each), each])).values()];
+  const others = known.list().filter((each) => mirrors.find(each) === undefined);
+  return [...mirrored, ...others];
 }
 
 export async function statusOf(
