@@ -153,7 +153,7 @@ export const ERRORS: Readonly<
     503,
     false,
     'The upstream sent data that is not a valid git repository.',
-    'Check the repository with git fsck at the upstream.',
+    'Check the address of the upstream with git clone, and the repository with git fsck.',
   ],
   REPOSITORY_INVALID: [
     503,

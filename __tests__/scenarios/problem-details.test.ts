@@ -71,7 +71,7 @@ test.each<[string, Fault | undefined, Partial<SnapshotOptions>, SnapshotErrorCod
     { kind: 'wrong-trailer' },
     {},
     'UPSTREAM_INVALID',
-    /^Check the repository with git fsck at the upstream\. The server does not try again/,
+    /^Check the address of the upstream with git clone, and the repository with git fsck\. The server does not try again/,
   ],
   [
     'is over the limit of a pack',
