@@ -18,6 +18,8 @@ const KEYS = { accessKeyId: 'test', secretAccessKey: 'secret-of-test' };
 
 interface Server {
   readonly command: string;
+  /** What is started. Default: the command. */
+  readonly program?: readonly [string, ...string[]];
   /** How to install it. */
   readonly install: string;
   readonly args: (port: number, directory: string) => readonly string[];
@@ -37,9 +39,27 @@ const LONG_KEYS = [
   'a key that only looks like a stored one is a miss',
 ];
 
+/**
+ * moto checks a condition and writes in two steps. In its threads, of two writers that come at the
+ * same time both may win: they come one after the other here.
+ */
+const MOTO_WITH_ATOMIC_WRITES = `
+import sys, threading
+from moto.s3.responses import S3Response
+from moto.server import main
+lock = threading.Lock()
+put_object = S3Response.put_object
+def put_object_alone(self, *args, **options):
+    with lock:
+        return put_object(self, *args, **options)
+S3Response.put_object = put_object_alone
+main(sys.argv[1:])
+`;
+
 const SERVERS: readonly Server[] = [
   {
     command: 'moto_server',
+    program: ['python3', '-c', MOTO_WITH_ATOMIC_WRITES],
     install: "pip install 'moto[server]'",
     args: (port) => ['-H', '127.0.0.1', '-p', String(port)],
     checksUploads: false,
@@ -139,7 +159,7 @@ describe.each(SERVERS)('With $command', (server) => {
 
 /** @returns its URL. */
 async function start(
-  { command, args }: Server,
+  { command, program = [command], args }: Server,
   { directory, defer }: ReturnType<typeof cleanup>,
 ): Promise<string> {
   const port = await freePort();
@@ -150,7 +170,8 @@ async function start(
     ROOT_ACCESS_KEY: KEYS.accessKeyId,
     ROOT_SECRET_KEY: KEYS.secretAccessKey,
   };
-  const child = spawn(command, args(port, path), { env, stdio: 'ignore' });
+  const [file, ...first] = program;
+  const child = spawn(file, [...first, ...args(port, path)], { env, stdio: 'ignore' });
   const gone = once(child, 'exit');
   defer(async () => {
     child.kill('SIGKILL');

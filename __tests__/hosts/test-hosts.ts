@@ -35,6 +35,8 @@ export function testHosts(kind: Kind): void {
     return {
       PATH: bin ? `${bin}:${process.env.PATH}` : process.env.PATH,
       HOME: home,
+      // Compilers and bundlers leave caches there.
+      TMPDIR: home,
       PM2_HOME: join(home, 'pm2'),
       NEXT_TELEMETRY_DISABLED: '1',
       CERTIFICATE: cert,
