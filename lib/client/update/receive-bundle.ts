@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unlessMissing } from '../../fs/errors.js';
-import { replace } from '../../fs/replace.js';
+import { renameUnlessTaken } from '../../fs/replace.js';
 import { syncFile } from '../../fs/sync-data.js';
 import { type BundleHeader, parseBundleHeader } from '../../git/bundle-header.js';
 import { isValidRefName } from '../../git/refs.js';
@@ -92,6 +92,6 @@ export async function movePack(from: string, to: string, name: string): Promise<
   if (existing !== undefined) return await existing.close();
   for (const ending of ['pack', 'idx']) {
     await syncFile(join(from, `${name}.${ending}`));
-    await replace(join(from, `${name}.${ending}`), join(to, `${name}.${ending}`));
+    await renameUnlessTaken(join(from, `${name}.${ending}`), join(to, `${name}.${ending}`));
   }
 }
