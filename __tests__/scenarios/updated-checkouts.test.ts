@@ -3,6 +3,7 @@ import {
   appendFile,
   chmod,
   cp,
+  link,
   mkdir,
   readdir,
   readFile,
@@ -41,6 +42,7 @@ const OLD: Files = {
   '.gitattributes': '*.bat text eol=crlf\n*.id ident\n*.u16 text working-tree-encoding=UTF-16LE\n',
   'kept.txt': 'kept\n',
   'edited.txt': 'one\n',
+  'readme.txt': 'one\n',
   'run.sh': '#!/bin/sh\n',
   'windows.bat': 'echo 1\n',
   'version.id': '$Id$\n',
@@ -57,6 +59,8 @@ const OLD: Files = {
 
 const NEW: Files = {
   'edited.txt': 'two\n',
+  'readme.txt': null,
+  'README.txt': 'two\n',
   'run.sh': { mode: '100755', content: '#!/bin/sh\n' },
   'windows.bat': 'echo 2\necho 3\n',
   'version.id': '$Id$ new\n',
@@ -179,6 +183,36 @@ describe('A checkout becomes what git pull makes of it', () => {
     expect(result.receivedBytes).toBeLessThan(3000);
     const byRef = await update(checkout, { url: `${app.snapshotUrl(PATH)}?ref=main` });
     expect(byRef).toMatchObject({ outcome: 'unchanged', commit: newest });
+  });
+
+  describe('where case is ignored and a name changes its case', () => {
+    /** Here, a hard link makes two names one file. */
+    async function ignoringCase(): Promise<string> {
+      const checkout = await copy();
+      await git(checkout, 'config', 'core.ignorecase', 'true');
+      await link(join(checkout, 'readme.txt'), join(checkout, 'README.txt'));
+      return checkout;
+    }
+
+    test('with the new file', async () => {
+      const checkout = await ignoringCase();
+      expect(await update(checkout)).toMatchObject({ outcome: 'updated', commit: newest });
+      expect(await readFile(join(checkout, 'README.txt'), 'utf8')).toBe('two\n');
+      expect(await git(checkout, 'status', '--porcelain')).toBe('');
+    });
+
+    test('unless the file was changed', async () => {
+      const checkout = await ignoringCase();
+      await writeFile(join(checkout, 'readme.txt'), 'mine\n');
+      await expect(update(checkout)).rejects.toMatchObject({ code: 'LOCAL_CHANGES' });
+    });
+
+    test('unless the other name is a file of its own after all', async () => {
+      const checkout = await ignoringCase();
+      await rm(join(checkout, 'README.txt'));
+      await writeFile(join(checkout, 'README.txt'), 'one\n');
+      await expect(update(checkout)).rejects.toMatchObject({ code: 'LOCAL_CHANGES' });
+    });
   });
 
   test('with local changes that the update does not touch', async () => {

@@ -40,6 +40,7 @@ export class Collisions {
   }
 }
 
-function folded(path: string): string {
+/** Without case and in one Unicode form. @param path bytes as latin1. */
+export function folded(path: string): string {
   return Buffer.from(path, 'latin1').toString().normalize('NFC').toLowerCase();
 }

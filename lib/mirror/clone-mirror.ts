@@ -8,10 +8,10 @@ import { abortable } from '../async/abort.js';
 import type { FailureCache } from '../async/failure-cache.js';
 import { retry } from '../async/retry.js';
 import type { WorkLimits } from '../config/options.js';
-import { deserializeError, hasCode, SnapshotError, toSnapshotError } from '../errors.js';
+import { deserializeError, SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEmitter } from '../events/emitter.js';
 import { Job } from '../events/job.js';
-import { replace } from '../fs/replace.js';
+import { renameUnlessTaken } from '../fs/replace.js';
 import { removeTree, temporaryName } from '../fs/temporary.js';
 import { totalsOf } from '../pack/ingest.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
@@ -180,10 +180,8 @@ async function complete(
     isConnected,
   }));
   const attempt = async () => {
-    await replace(temporary, directory).catch((error: unknown) => {
-      // Another process was faster. Use its mirror, if it is still there.
-      if (!hasCode(error, 'ENOTEMPTY', 'EEXIST')) throw error;
-    });
+    // Another process may have been faster. Use its mirror, if it is still there.
+    await renameUnlessTaken(temporary, directory);
     return await readRevision(directory);
   };
   const exhausted = () => new SnapshotError('INTERNAL', `${directory} is in the way of a mirror`);

@@ -146,6 +146,14 @@ describe('The files of a store', () => {
     expect((await left()).length).toBe(own.length);
   });
 
+  test('are listed where case is ignored, and a folder has the name of another key', async () => {
+    const store = new FileSystemStore({ directory });
+    await put(store, 'Org/repo', contentOf('a'));
+    await rename(join(directory, 'Org'), join(directory, 'org'));
+    expect(await listedKeys(store, 'Or')).toEqual(['Org/repo']);
+    expect(await listedKeys(store, 'or')).toEqual([]);
+  });
+
   test('keep keys and metadata that JSON and objects find special', async () => {
     const store = new FileSystemStore({ directory });
     const metadata = Object.fromEntries([

@@ -1,8 +1,8 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unlessMissing } from '../../fs/errors.js';
-import { replace } from '../../fs/replace.js';
-import { syncData } from '../../fs/sync-data.js';
+import { renameUnlessTaken } from '../../fs/replace.js';
+import { syncFile } from '../../fs/sync-data.js';
 import { type BundleHeader, parseBundleHeader } from '../../git/bundle-header.js';
 import { isValidRefName } from '../../git/refs.js';
 import { ingestPack } from '../../pack/ingest.js';
@@ -91,8 +91,7 @@ export async function movePack(from: string, to: string, name: string): Promise<
   const existing = await unlessMissing(open(join(to, `${name}.idx`)));
   if (existing !== undefined) return await existing.close();
   for (const ending of ['pack', 'idx']) {
-    const file = await open(join(from, `${name}.${ending}`), 'r');
-    await syncData(file).finally(() => file.close());
-    await replace(join(from, `${name}.${ending}`), join(to, `${name}.${ending}`));
+    await syncFile(join(from, `${name}.${ending}`));
+    await renameUnlessTaken(join(from, `${name}.${ending}`), join(to, `${name}.${ending}`));
   }
 }

@@ -1,8 +1,9 @@
-import { lstat, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { shownName } from '../../archive/entry-path.js';
 import { SnapshotError } from '../../errors.js';
 import { unlessMissing } from '../../fs/errors.js';
+import { replace } from '../../fs/replace.js';
 import { removeAbandoned, removeTree, temporaryName } from '../../fs/temporary.js';
 import { ObjectMemory } from '../../pack/object-memory.js';
 import {
@@ -130,7 +131,7 @@ async function moveTo(
       confirm: () => refuseMove(checkout, present, { head: to, commit, local }),
     };
     const { index, files, skipped } = await updateFiles(checkout, update, options);
-    await rename(index, indexPath);
+    await replace(index, indexPath);
     const isMoved = commit !== present.commit;
     if (isMoved && present.commit !== undefined) {
       await writeFile(join(gitDirectory, 'ORIG_HEAD'), `${present.commit}\n`);

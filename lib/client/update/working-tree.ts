@@ -31,6 +31,8 @@ interface WorkingTreeOptions {
 /** Looks at the files of a checkout. Paths are bytes as latin1. Nothing is read through a symlink. */
 export class WorkingTree {
   readonly place: (path: string) => Place;
+  /** Whether one file may have several names, which differ in case. */
+  readonly ignoresCase: boolean;
   readonly #fileModes: boolean;
   readonly #symlinks: boolean;
   readonly #indexedAt: bigint;
@@ -41,6 +43,7 @@ export class WorkingTree {
     this.place = place;
     this.#fileModes = config.boolean('core.filemode', true);
     this.#symlinks = config.boolean('core.symlinks', true);
+    this.ignoresCase = config.boolean('core.ignorecase', false);
     this.#indexedAt = indexedAt;
   }
 
@@ -101,6 +104,14 @@ export class WorkingTree {
     if (hashFile(this.place(path), Number(stats.size)) === file.oid) return true;
     if (content.stream(path, file) !== undefined) return false;
     return readFileSync(this.place(path)).equals(content.read(path, file));
+  }
+
+  /** Whether directories list each part of a path by this very name. */
+  isListed(path: string): boolean {
+    const slash = path.lastIndexOf('/');
+    const parent = path.slice(0, Math.max(0, slash));
+    const names = readdirSync(this.place(parent), { encoding: 'latin1' });
+    return names.includes(path.slice(slash + 1)) && (slash < 0 || this.isListed(parent));
   }
 
   /** The files, symlinks and nested repositories below a directory. */

@@ -1,6 +1,7 @@
-import { mkdir, rename } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '../../errors.js';
+import { renameUnlessTaken } from '../../fs/replace.js';
 import { removeTree, temporaryName } from '../../fs/temporary.js';
 import type { IngestedPack } from '../../pack/ingest.js';
 import { showToGit } from './git-view.js';
@@ -25,14 +26,17 @@ export async function withIncoming<T>(
   return await work(incoming).finally(() => removeTree(incoming));
 }
 
+/** A name follows from the content: another process may have moved the same files. */
 export async function moveIncoming(
   incoming: string,
   mirror: string,
   { packs, refs }: IncomingFiles,
 ): Promise<void> {
-  if (refs !== undefined) await rename(join(incoming, refsName(refs)), refsPath(mirror, refs));
+  if (refs !== undefined) {
+    await renameUnlessTaken(join(incoming, refsName(refs)), refsPath(mirror, refs));
+  }
   for (const file of packFiles(packs.map(({ name }) => name))) {
-    await rename(join(incoming, file), join(packDirectory(mirror), file));
+    await renameUnlessTaken(join(incoming, file), join(packDirectory(mirror), file));
   }
 }
 

@@ -7,9 +7,11 @@ import type { FileName, Place } from './object-file.js';
 /** The names of all files of a place. Reads no other folders. */
 export async function filesOf(directory: string, { folder, start }: Place): Promise<FileName[]> {
   const files: FileName[] = [];
+  // Where case is ignored, a folder has the name with which it was first made.
+  const begins = start.toLowerCase();
   const entries = await unlessMissing(readdir(join(directory, folder), { withFileTypes: true }));
   for (const entry of entries ?? []) {
-    if (!entry.name.startsWith(start)) continue;
+    if (!entry.name.toLowerCase().startsWith(begins)) continue;
     const name = folder + entry.name;
     if (entry.isDirectory()) {
       files.push(...(await filesOf(directory, { folder: `${name}/`, start: '' })));
