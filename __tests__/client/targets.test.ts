@@ -73,17 +73,22 @@ test('A file that appears in the target during a restore stays, and the restore 
   expect(await readdir(target)).toEqual(['other']);
 });
 
-test('What a killed restore left in the target is removed by the next one', async () => {
-  const target = await directory();
+test.each([
+  ['in an empty target', '.'],
+  ['beside a missing target', 'target'],
+])('What a killed restore left %s is removed by the next one', async (_, name) => {
+  const parent = await directory();
+  const target = join(parent, name);
   const host = hostname()
     .replace(/[^A-Za-z0-9.-]/g, '_')
     .slice(0, 64);
   // No process has this number.
-  await mkdir(join(target, `.restore~${host}~4194305~1~0123456789abcdef.tmp/a`), {
+  await mkdir(join(parent, `.restore~${host}~4194305~1~0123456789abcdef.tmp/a`), {
     recursive: true,
   });
   await extractSnapshot(archive(), target);
   expect((await readdir(target)).sort()).toEqual(NAMES);
+  expect((await readdir(parent)).sort()).toEqual(name === '.' ? NAMES : [name]);
 });
 
 test('The entries move into an existing directory with .git as the last, or not at all', async () => {

@@ -62,7 +62,10 @@ async function stageWithin(target: string): Promise<Staging> {
   };
 }
 
-/** Beside a missing target, so that one `rename` publishes it. Makes missing parents. */
+/**
+ * Beside a missing target, so that one `rename` publishes it. Makes missing parents. Removes what
+ * killed processes of this machine left there.
+ */
 async function stageBeside(target: string): Promise<Staging> {
   const parent = dirname(target);
   const missing = await highestMissing(parent);
@@ -72,6 +75,8 @@ async function stageBeside(target: string): Promise<Staging> {
   const path = join(parent, temporaryName('.restore'));
   try {
     await mkdir(parent, { recursive: true });
+    // The parent may be unreadable, or have leftovers of other users. They don't disturb.
+    await removeAbandoned(parent).catch(() => {});
     await mkdir(path, 0o700);
   } catch (error) {
     await removeParents();

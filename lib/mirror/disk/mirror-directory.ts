@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { lstat, readdir, rename } from 'node:fs/promises';
+import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SingleFlight, type Turn } from '../../async/single-flight.js';
 import {
@@ -10,6 +10,7 @@ import {
   toSnapshotError,
 } from '../../errors.js';
 import { unlessMissing } from '../../fs/errors.js';
+import { replace } from '../../fs/replace.js';
 import { prepareDirectory, removeTree, temporaryName } from '../../fs/temporary.js';
 import { type RepositoryId, repositoryKey } from '../../repository.js';
 import { sweep } from './gc.js';
@@ -138,7 +139,7 @@ export class MirrorDirectory {
   async #remove(path: string): Promise<void> {
     const removed = join(this.#path, temporaryName('removed'));
     try {
-      const renamed = await rename(path, removed).then(
+      const renamed = await replace(path, removed).then(
         () => removed,
         async (error: unknown) => {
           if (!hasCode(error, 'EXDEV')) throw error;
