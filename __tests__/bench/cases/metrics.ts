@@ -8,7 +8,7 @@ import type { Repository } from '../repositories/repository.js';
 
 const CONNECTIONS = 8;
 /** Over each connection. */
-const REQUESTS = 250;
+const REQUESTS = 100;
 
 /** What OpenTelemetry costs a hit: GET of the first byte of a stored snapshot. */
 export async function metrics(bench: Bench, repository: Repository): Promise<Result[]> {
