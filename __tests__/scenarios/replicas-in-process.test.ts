@@ -80,10 +80,12 @@ test('When S3 stops, copies on disk are served, and other snapshots are built', 
 test('An object that S3 fails to return is built again, and replaced for all replicas; other objects are served', async () => {
   const repository = await freshRepository({ directory, defer });
   const s3 = await FakeS3.start(defer);
+  const failures: StoreFailure[] = [];
+  const onDegraded = (failure: StoreFailure) => failures.push(failure);
   const start = async () => {
     const local = new FileSystemStore({ directory: await directory() });
     const shared = new S3Store({ bucket: 'bucket', config: s3.config });
-    const store = new TieredStore({ local, shared });
+    const store = new TieredStore({ local, shared, onDegraded });
     defer(() => store.close());
     return repository.start({ store, dataDir: await directory() });
   };
@@ -97,6 +99,7 @@ test('An object that S3 fails to return is built again, and replaced for all rep
   };
   const second = await start();
   expect((await read(second, repository.snapshot)).source).toBe('build');
+  expect(failures).toMatchObject([{ tier: 'shared', error: { code: 'STORE_FAILED' } }]);
   expect((await read(second, variant)).source).toBe('store');
   expect((await read(second, repository.snapshot)).source).toBe('store');
   s3.before = () => false;
