@@ -73,7 +73,7 @@ test('The demo measures each step with git clone and with the app, and adds up',
 test('With a URL, the demo shows that repository, also without curl, zstd and tar', async () => {
   const { url } = await freshRepository({ directory, defer });
   const PATH = await directory();
-  await symlink((await run('which', ['git'])).trim(), join(PATH, 'git'));
+  await symlink((await run('sh', ['-c', 'command -v git'])).trim(), join(PATH, 'git'));
   const { code, stdout, stderr } = await runDemo(['--clients', '1', url], { PATH });
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   const words = stdout.split(/\s+/).join(' ');

@@ -52,7 +52,7 @@ export async function importBaseImages(podman: Podman, { directory }: Cleanup): 
   for (const name of ['sh', 'mkdir', 'env']) await symlink('busybox', join(install, 'bin', name));
   await mkdir(join(install, 'usr/bin'), { recursive: true });
   await symlink('/bin/busybox', join(install, 'usr/bin/env'));
-  const npm = dirname(dirname(await realpath((await run('which', ['npm'])).trim())));
+  const npm = dirname(dirname(await realpath((await run('sh', ['-c', 'command -v npm'])).trim())));
   await cp(npm, join(install, 'usr/local/lib/node_modules/npm'), { recursive: true });
   await symlink('../lib/node_modules/npm/bin/npm-cli.js', join(install, 'usr/local/bin/npm'));
   const registry = await run('npm', ['config', 'get', 'registry'], { env: process.env });
