@@ -9,6 +9,8 @@ interface Program {
   readonly packages: readonly string[];
   /** For a program without a package: the module that `go install` takes. */
   readonly go?: string;
+  /** The same, for `pip install`. */
+  readonly pip?: string;
   /** Whether only suites of `npm run test:hosts` need it. */
   readonly hosts?: boolean;
 }
@@ -33,6 +35,13 @@ export function declarationOf(sourceFile: string): Declaration {
   const unknown = needs.find((name) => !Object.hasOwn(PROGRAMS, name));
   if (unknown !== undefined) throw new Error(`${sourceFile} needs an unknown program: ${unknown}`);
   return { needs, oneNodeVersion: comment.includes('@one-node-version') };
+}
+
+/** The command that installs a program of `PROGRAMS`. */
+export function installCommand(name: string): string {
+  const { packages = [], go, pip } = PROGRAMS[name] ?? {};
+  if (go !== undefined) return `go install ${go}`;
+  return pip === undefined ? `apt-get install ${packages.join(' ')}` : `pip install '${pip}'`;
 }
 
 /** The names in `PROGRAMS` of programs that lack a command on the PATH. */

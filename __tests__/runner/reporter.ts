@@ -1,5 +1,5 @@
 import type { AggregatedResult, Test, TestResult } from '@jest/reporters';
-import { PROGRAMS } from './programs.js';
+import { installCommand } from './programs.js';
 import { nameOf, skippedSuites } from './runner.js';
 
 /** How many of the slowest suites are listed. */
@@ -69,10 +69,7 @@ export default class Reporter {
     for (const program of missing) {
       const suites = [...skippedSuites].filter(([, lacks]) => lacks.includes(program));
       const names = suites.map(([name]) => name).join(' ');
-      const { packages = [], go } = PROGRAMS[program] ?? {};
-      const install =
-        go === undefined ? `apt-get install ${packages.join(' ')}` : `go install ${go}`;
-      this.#say(`- ${program}: ${names}\n    ${install}`);
+      this.#say(`- ${program}: ${names}\n    ${installCommand(program)}`);
     }
     this.#say('All of them at once, on Debian: npm run test:setup');
     if (process.env.CI === 'true') {
