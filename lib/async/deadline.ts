@@ -5,18 +5,33 @@ export const MAX_DELAY = 0x7fff_ffff;
  * Calls `late` after some milliseconds, and after sockets were read: if this process stood still,
  * the awaited bytes may already be there, and Node runs timers first. Does not keep the process
  * alive.
- *
- * @returns a function that cancels the call.
  */
+export class Deadline {
+  readonly #timer: NodeJS.Timeout;
+  #afterInput: NodeJS.Immediate | undefined;
+
+  constructor(milliseconds: number, late: () => void) {
+    this.#timer = setTimeout(() => {
+      this.#afterInput = setImmediate(late);
+    }, milliseconds).unref();
+  }
+
+  /** Begins anew, also after `late` was called. Costs less than another timer. */
+  restart(): void {
+    clearImmediate(this.#afterInput);
+    this.#timer.refresh();
+  }
+
+  cancel(): void {
+    clearTimeout(this.#timer);
+    clearImmediate(this.#afterInput);
+  }
+}
+
+/** As `Deadline`. @returns a function that cancels the call. */
 export function atDeadline(milliseconds: number, late: () => void): () => void {
-  let afterInput: NodeJS.Immediate | undefined;
-  const timer = setTimeout(() => {
-    afterInput = setImmediate(late);
-  }, milliseconds).unref();
-  return () => {
-    clearTimeout(timer);
-    clearImmediate(afterInput);
-  };
+  const deadline = new Deadline(milliseconds, late);
+  return () => deadline.cancel();
 }
 
 /** Settles like `promise`, or rejects after some milliseconds. The work goes on. */

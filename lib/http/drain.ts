@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { Deadline } from '../async/deadline.js';
 import { withResolvers } from '../async/with-resolvers.js';
 import { SnapshotError } from '../errors.js';
 
@@ -16,14 +17,14 @@ export interface DrainOptions {
 export class Drain {
   readonly #res: ServerResponse;
   readonly #options: DrainOptions;
-  readonly #timer: NodeJS.Timeout;
+  /** Does nothing if it ends while nobody waits. */
+  readonly #deadline: Deadline;
   #wait: ReturnType<typeof withResolvers<void>> | undefined;
-  #afterInput: NodeJS.Immediate | undefined;
 
   constructor(res: ServerResponse, options: DrainOptions) {
     this.#res = res;
     this.#options = options;
-    this.#timer = setTimeout(this.#onTimer, options.idleTimeout).unref();
+    this.#deadline = new Deadline(options.idleTimeout, this.#onLate);
     res.on('drain', this.#onDrain);
     options.signal.addEventListener('abort', this.#onAbort);
   }
@@ -37,30 +38,23 @@ export class Drain {
   next(): Promise<void> {
     this.#options.signal.throwIfAborted();
     this.#wait = withResolvers();
-    this.#timer.refresh();
+    this.#deadline.restart();
     return this.#wait.promise;
   }
 
   close(): void {
-    clearTimeout(this.#timer);
-    clearImmediate(this.#afterInput);
+    this.#deadline.cancel();
     this.#res.off('drain', this.#onDrain);
     this.#options.signal.removeEventListener('abort', this.#onAbort);
   }
 
   readonly #onDrain = () => {
-    clearImmediate(this.#afterInput);
     this.#wait?.resolve();
     this.#wait = undefined;
   };
 
   readonly #onAbort = () => {
     this.#wait?.reject(this.#options.signal.reason);
-  };
-
-  /** If this process stood still, the client may have taken bytes: Node runs timers before sockets. */
-  readonly #onTimer = () => {
-    if (this.#wait !== undefined) this.#afterInput = setImmediate(this.#onLate);
   };
 
   readonly #onLate = () => {
