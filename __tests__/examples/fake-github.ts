@@ -6,7 +6,7 @@ import type { Cleanup } from '../support/temporary-directory.js';
 
 const APP_ID = '4711';
 
-/** GitHub's API for installation tokens of an app. It gives `token-1`, `token-2` and so on. */
+/** A server that plays GitHub's API. It gives an app the tokens `token-1`, `token-2` and so on. */
 export interface FakeGitHub {
   readonly url: string;
   readonly appId: string;

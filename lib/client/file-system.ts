@@ -1,8 +1,8 @@
 import { lstatSync } from 'node:fs';
 import { chmod, lstat, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, toNamespacedPath } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { hasCode } from '../errors.js';
+import { whileHeld } from '../fs/replace.js';
 import { windowsRefusal } from './windows-names.js';
 
 /** The abilities of the target's file system. */
@@ -25,8 +25,6 @@ export type Place = string | Buffer;
 const UNSUPPORTED = ['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL'];
 /** The errors for a name that is too long, or has bytes or characters that are refused. */
 const NAME_REFUSED = ['ENAMETOOLONG', 'EILSEQ', 'EINVAL'];
-/** On Windows: another process, often a virus scanner, has a file open. */
-const HELD = ['EPERM', 'EACCES', 'EBUSY'];
 /** Milliseconds for which the rename of a held file is repeated. */
 const HELD_TIMEOUT = 20_000;
 
@@ -175,13 +173,14 @@ export async function renameToFree(
   to: Place,
   { platform = process.platform, move = rename, timeout = HELD_TIMEOUT } = {},
 ): Promise<void> {
-  for (let pause = 10, waited = 0; ; waited += pause, pause = Math.min(2 * pause, 1000)) {
-    try {
-      return await move(from, to);
-    } catch (error) {
-      const isHeld = platform === 'win32' && hasCode(error, ...HELD);
-      if (!isHeld || waited >= timeout || (await exists(to))) throw error;
-    }
-    await setTimeout(pause);
+  const delays = pausesFor(timeout);
+  await whileHeld(() => move(from, to), { platform, delays, isFinal: () => exists(to) });
+}
+
+/** Milliseconds of longer and longer pauses, until they take the whole time. */
+function* pausesFor(milliseconds: number): Generator<number> {
+  for (let pause = 10, waited = 0; waited < milliseconds; pause = Math.min(2 * pause, 1000)) {
+    yield pause;
+    waited += pause;
   }
 }

@@ -4,15 +4,23 @@ import { hasCode } from '../errors.js';
 
 /** Milliseconds before each further attempt. */
 const DELAYS = [10, 50, 250];
-/** On Windows: the target is open, such as in a virus scanner, or read-only, or a directory. */
-const REFUSED = ['EPERM', 'EACCES', 'EBUSY'];
+/** On Windows: a file is open, such as in a virus scanner; or the target is read-only or a directory. */
+const HELD = ['EPERM', 'EACCES', 'EBUSY'];
+
+export interface HeldOptions {
+  readonly platform?: NodeJS.Platform;
+  /** Milliseconds before each further attempt. */
+  readonly delays: Iterable<number>;
+  /** Whether a refusal is final. Default: none is. */
+  readonly isFinal?: () => Promise<boolean>;
+}
 
 /**
  * Renames a file or directory, as `rename`. On Windows this fails while another process has the
  * replaced file open, such as a virus scanner: so it is tried again for a while.
  */
 export async function replace(source: string, target: string): Promise<void> {
-  await renameWithRetries(source, target, async () => false);
+  await whileHeld(() => rename(source, target), { delays: DELAYS });
 }
 
 /**
@@ -27,32 +35,35 @@ export async function renameUnlessTaken(
   target: string,
   { platform = process.platform, move = rename } = {},
 ): Promise<boolean> {
+  let isTaken = false;
+  const isFinal = async () => {
+    isTaken = await isThere(target);
+    return isTaken;
+  };
   try {
-    return await renameWithRetries(source, target, isThere, { platform, move });
+    await whileHeld(() => move(source, target), { platform, delays: DELAYS, isFinal });
+    return true;
   } catch (error) {
-    // A directory that has files.
-    if (hasCode(error, 'ENOTEMPTY', 'EEXIST')) return false;
+    // The codes are those of a directory that has files.
+    if (isTaken || hasCode(error, 'ENOTEMPTY', 'EEXIST')) return false;
     throw error;
   }
 }
 
-/** @param isEnough whether a refused rename needs no other attempt. */
-async function renameWithRetries(
-  source: string,
-  target: string,
-  isEnough: (target: string) => Promise<boolean>,
-  { platform = process.platform, move = rename } = {},
-): Promise<boolean> {
-  for (let attempt = 0; ; attempt++) {
+/** Runs a rename. Repeats it on Windows while another process has a file open. */
+export async function whileHeld(
+  move: () => Promise<void>,
+  { platform = process.platform, delays, isFinal = async () => false }: HeldOptions,
+): Promise<void> {
+  const pauses = delays[Symbol.iterator]();
+  for (;;) {
     try {
-      await move(source, target);
-      return true;
+      return await move();
     } catch (error) {
-      if (platform !== 'win32' || !hasCode(error, ...REFUSED)) throw error;
-      if (await isEnough(target)) return false;
-      const delay = DELAYS[attempt];
-      if (delay === undefined) throw error;
-      await setTimeout(delay);
+      if (platform !== 'win32' || !hasCode(error, ...HELD) || (await isFinal())) throw error;
+      const { done, value } = pauses.next();
+      if (done) throw error;
+      await setTimeout(value);
     }
   }
 }
